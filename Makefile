@@ -1,0 +1,33 @@
+# `make run` and `make test` work on a fresh machine: python3 (3.11 or newer) with venv, make and git are all they ask for.
+UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
+EXTRA := $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
+RUN := $(UV) run --frozen --extra $(EXTRA)
+
+.PHONY: run test lint bench env clean
+
+run: env
+	$(RUN) python run_loop.py --rounds 1 --preset auto
+
+test: env
+	$(RUN) pytest
+
+lint: env
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+	$(RUN) mypy
+
+bench: env
+	$(RUN) python bench/generation.py
+	$(RUN) python bench/training.py
+	$(RUN) python bench/overhead.py
+
+env: $(UV)
+	$(UV) sync --frozen --extra $(EXTRA)
+
+# A private uv where the machine has none.
+.uv/bin/uv:
+	python3 -m venv .uv
+	.uv/bin/python -m pip install --quiet 'uv>=0.9'
+
+clean:
+	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis
