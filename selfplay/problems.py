@@ -1,0 +1,334 @@
+"""Where problems come from, and which of them a round uses.
+
+Three sources: the built-in set (tasks/*.jsonl), a JSONL file of the user's (plain or .gz), or a hub data set. Rows are
+checked here, at the edge: what comes out of `load` has a prompt; its entry point is the name in its signature; its
+reference and its reference tests are Python, and there only where there is a signature.
+
+Not covered: whether a reference is right (the test suite runs the built-in ones); data sets too large for memory.
+"""
+
+from __future__ import annotations
+
+import ast
+import gzip
+import hashlib
+import json
+import logging
+import re
+import warnings
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from selfplay.errors import UserError
+from state.records import Problem, content_id
+
+log = logging.getLogger(__name__)
+
+TASKS = Path(__file__).parent / "tasks"
+PROMPT_COLUMNS = ("prompt", "text", "question", "instruction")
+"""Columns of a hub data set that may hold the prompt; the first one that holds text is taken."""
+_HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
+
+Row = Mapping[str, object]
+Fetch = Callable[[str], Iterable[Row]]
+
+
+class ProblemRow(BaseModel):
+    """One row of a source, checked; fields not named here are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    prompt: str
+    id: str | int | None = None
+    """The author's own name for the row; must be unique, and is used in messages only."""
+    signature: str | None = None
+    entry_point: str | None = Field(None, min_length=1)
+    reference: str | None = None
+    """Used only next to a signature, and so are the tests: without one, the model will choose names of its own."""
+    reference_tests: list[str] | None = Field(None, min_length=1)
+
+    @field_validator("prompt", "signature", "reference")
+    @classmethod
+    def _text(cls, value: str | None) -> str | None:
+        """Text that is not blank and can be stored: a lone surrogate can be written in JSON, but not in UTF-8."""
+        if value is not None:
+            if not value.strip():
+                raise ValueError("is empty")
+            if any("\ud800" <= character <= "\udfff" for character in value):
+                raise ValueError("holds half a surrogate pair, which is not text")
+        return value
+
+    @field_validator("signature")
+    @classmethod
+    def _signature(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        text = value.strip().rstrip(":").rstrip() + ":"
+        parse_signature(text)
+        return text
+
+    @model_validator(mode="after")
+    def _agree(self) -> ProblemRow:
+        if self.signature is None:
+            if self.entry_point is not None:
+                raise ValueError("'entry_point' needs a 'signature'")
+            return self
+        name = parse_signature(self.signature)
+        if self.entry_point not in (None, name):
+            raise ValueError(f"'entry_point' is {self.entry_point!r}, but the signature defines {name!r}")
+        if self.reference is not None:
+            tree = _parse(self.reference, "'reference'")
+            if not any(isinstance(node, ast.FunctionDef) and node.name == name for node in tree.body):
+                raise ValueError(f"'reference' does not define {name!r}")
+        for index, test in enumerate(self.reference_tests or ()):
+            body = _parse(test, f"'reference_tests[{index}]'").body
+            if len(body) != 1 or not isinstance(body[0], ast.Assert):
+                raise ValueError(f"'reference_tests[{index}]' is not one assert statement")
+        return self
+
+
+def _parse(source: str, what: str) -> ast.Module:
+    try:
+        with warnings.catch_warnings(action="ignore"):  # an odd escape in somebody's string is none of our business
+            return ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ValueError(f"{what} is not Python: {getattr(error, 'msg', None) or error}") from error
+
+
+def parse_signature(signature: str) -> str:
+    """Return the name that a `def` line ending in a colon defines.
+
+    Raises:
+        ValueError: It is not one plain function header.
+    """
+    body = _parse(signature + " ...", "'signature'").body
+    header = body[0] if len(body) == 1 else None
+    if (
+        not isinstance(header, ast.FunctionDef)
+        or header.decorator_list
+        or ast.unparse(header).splitlines()[1:] != ["    ..."]
+    ):
+        raise ValueError("'signature' is not one line such as 'def name(x: int) -> str:'")
+    return header.name
+
+
+def load(source: str, *, data_dir: Path | None = None, fetch: Fetch | None = None) -> tuple[Problem, ...]:
+    """Return every problem of a source, in its order, none twice.
+
+    Args:
+        source: "builtin", a JSONL file (.jsonl, .jsonl.gz), or a hub data set id.
+        data_dir: Where a relative file is looked for when the working folder does not have it.
+        fetch: Reads the rows of a hub data set; None is the `datasets` library.
+
+    Raises:
+        UserError: The source is not there, is empty, or a row of it is wrong; the message names file and line.
+    """
+    if source == "builtin":
+        problems = _collect("builtin", (row for path in sorted(TASKS.glob("*.jsonl")) for row in _read(path)))
+    elif (path := _file(source, data_dir)) is not None:
+        problems = _collect(path.name, _read(path))
+    elif _HUB_ID.fullmatch(source):
+        problems = _collect(source, _hub_rows(source, fetch or fetch_hub), drop_copies=True)
+    else:
+        raise UserError(
+            f"{source!r} is no problem source: give 'builtin', a .jsonl file, or a hub id such as owner/name"
+        )
+    if not problems:
+        raise UserError(f"{source}: no problems in it; each line holds one JSON object with at least a 'prompt'")
+    return problems
+
+
+def choose(problems: Sequence[Problem], per_round: int, seed: int, round_number: int) -> tuple[Problem, ...]:
+    """Return the problems of one round: no problem comes again before every other one has had its turn.
+
+    All rounds together walk through one shuffled order after another ("epochs"). Where a round takes the end of one
+    order and the start of the next, the problems it already holds wait until it is full, so that no round has a
+    problem twice. Dropped problems are left out. The result depends on the set of problems, not on their order.
+
+    Args:
+        problems: Of one source.
+        per_round: Problems wanted; all of them where there are fewer.
+        seed: The run's.
+        round_number: Counts from 1.
+
+    Raises:
+        UserError: Every problem was dropped.
+        ValueError: A count below 1.
+    """
+    if per_round < 1 or round_number < 1:
+        raise ValueError(f"per_round and round_number count from 1, got {per_round} and {round_number}")
+    usable = [problem for problem in problems if problem.dropped is None]
+    if not usable:
+        raise UserError(
+            f"none of the {len(problems)} problems is left to use: all overlap with benchmark tasks; "
+            "choose another problems.source, or set problems.decontaminate=false"
+        )
+    size = min(per_round, len(usable))
+    start = size * (round_number - 1)
+    last_epoch = (start + size - 1) // len(usable)
+    taken: list[Problem] = []
+    previous: list[Problem] = []
+    for epoch in range(last_epoch + 1):
+        shared = (epoch * len(usable)) % size  # how many of the round across this boundary the previous epoch filled
+        previous = _order(usable, seed, epoch, previous[len(usable) - shared :] if shared else [], size - shared)
+        first = epoch * len(usable)
+        taken += previous[max(start - first, 0) : max(start + size - first, 0)]
+    return tuple(taken)
+
+
+def _order(problems: Sequence[Problem], seed: int, epoch: int, held: Sequence[Problem], needed: int) -> list[Problem]:
+    """Return one epoch's order; the first `needed` problems are none of those the open round already holds."""
+    shuffled = sorted(problems, key=lambda problem: content_id("choose", seed, epoch, problem.id))
+    if not held:
+        return shuffled
+    ids = {problem.id for problem in held}
+    head = [problem for problem in shuffled if problem.id not in ids][:needed]
+    head_ids = {problem.id for problem in head}
+    return head + [problem for problem in shuffled if problem.id not in head_ids]
+
+
+def data_sha256(problems: Iterable[Problem]) -> str:
+    """Return a hash of what the problems say; the order of the rows and the file's name are no part of it."""
+    rows = sorted(
+        [problem.id, problem.entry_point, problem.reference, problem.reference_tests, problem.dropped]
+        for problem in problems
+    )
+    return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()
+
+
+def fetch_hub(name: str) -> Iterable[Row]:
+    """Return the rows of a hub data set: its "train" split, or the only one it has.
+
+    Raises:
+        UserError: No such data set, no network, or no way to tell which split is meant.
+    """
+    from datasets import load_dataset
+    from datasets.exceptions import DatasetsError
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        splits = load_dataset(name)
+    except (OSError, ValueError, DatasetsError, HfHubHTTPError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(
+            f"hub data set {name!r} cannot be read: {reason}. Check the id and the network, or save it as a JSONL "
+            "file with a 'prompt' on each line and give the file's name"
+        ) from error
+    if "train" not in splits and len(splits) != 1:
+        raise UserError(
+            f"hub data set {name!r} has the splits {', '.join(sorted(splits))} and none is 'train': "
+            "save the one you want as a JSONL file and give the file's name"
+        )
+    rows: Iterable[Row] = splits["train"] if "train" in splits else next(iter(splits.values()))
+    return rows
+
+
+def _file(source: str, data_dir: Path | None) -> Path | None:
+    """Return the file that a source names, or None where it names no file."""
+    path = Path(source).expanduser()
+    for candidate in (path, *([data_dir / path] if data_dir is not None else [])):
+        if candidate.is_file():
+            return candidate
+    if path.is_dir():
+        raise UserError(f"{source} is a folder: give one .jsonl file in it")
+    if source.endswith((".jsonl", ".jsonl.gz", ".json", ".gz")) or path.is_absolute():
+        raise UserError(f"{source}: no such file")
+    return None
+
+
+def _read(path: Path) -> Iterator[tuple[str, Row]]:
+    """Yield (place, row) for each line of a JSONL file that is not blank."""
+    try:
+        raw = path.read_bytes()
+        text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path.name}: not UTF-8 text") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{path.name}: cannot be read: {error}") from error
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        place = f"{path.name}, line {number}"
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{place}: not valid JSON: {error}") from error
+        if not isinstance(row, dict):
+            raise UserError(f"{place}: not a JSON object but a {type(row).__name__}; each line holds one {{...}}")
+        yield place, row
+
+
+def _hub_rows(name: str, fetch: Fetch) -> Iterator[tuple[str, Row]]:
+    """Yield (place, row) with the prompt under its own name; the other fields count only next to a signature."""
+    column: str | None = None
+    for number, row in enumerate(fetch(name), start=1):
+        if column is None:
+            column = next((key for key in PROMPT_COLUMNS if isinstance(row.get(key), str)), None)
+        if column is None:
+            raise UserError(
+                f"{name}: no column with a prompt; wanted one of {', '.join(PROMPT_COLUMNS)} with text in it, "
+                f"found {', '.join(sorted(row))}"
+            )
+        fields: dict[str, object] = {"prompt": row.get(column)}
+        if row.get("signature"):
+            fields |= {
+                key: row.get(key) or None for key in ("signature", "entry_point", "reference", "reference_tests")
+            }
+        yield f"{name}, row {number}", fields
+
+
+def _collect(source: str, rows: Iterable[tuple[str, Row]], *, drop_copies: bool = False) -> tuple[Problem, ...]:
+    """Return the rows as problems; a copy is an error in a file that the user can mend, and left out elsewhere."""
+    problems: list[Problem] = []
+    seen: dict[str | int, str] = {}
+    content: dict[str, str] = {}
+    unused = 0
+    for place, raw in rows:
+        row = _check(place, raw)
+        measurable = row.signature is not None
+        unused += not measurable and (row.reference or row.reference_tests) is not None
+        if row.id is not None:
+            if row.id in seen:
+                raise UserError(f"{place}: id {row.id!r} is already used at {seen[row.id]}")
+            seen[row.id] = place
+        problem_id = content_id(row.prompt, row.signature)
+        if problem_id in content:
+            if drop_copies:
+                log.info("%s: left out, same as %s", place, content[problem_id])
+                continue
+            raise UserError(f"{place}: same prompt and signature as {content[problem_id]}")
+        content[problem_id] = place
+        problems.append(
+            Problem(
+                id=problem_id,
+                source=source,
+                position=len(problems),
+                prompt=row.prompt,
+                signature=row.signature,
+                entry_point=None if row.signature is None else parse_signature(row.signature),
+                reference=row.reference if measurable else None,
+                reference_tests=json.dumps(row.reference_tests) if measurable and row.reference_tests else None,
+                dropped=None,
+            )
+        )
+    if unused:
+        log.warning("%s: %d problems have a reference but no signature: it is not used", source, unused)
+    return tuple(problems)
+
+
+def _check(place: str, raw: Row) -> ProblemRow:
+    """Return the row, or say in one line what is wrong with it."""
+    try:
+        return ProblemRow.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"][:1])
+        if first["type"] == "missing":
+            raise UserError(f"{place}: '{field}' is missing") from error
+        message = first["msg"].removeprefix("Value error, ")
+        if not field or message.startswith("'"):
+            raise UserError(f"{place}: {message}") from error
+        raise UserError(f"{place}: '{field}': {message}") from error
