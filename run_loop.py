@@ -1,0 +1,118 @@
+"""The command line: an unattended loop that makes a code model better from its own output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from selfplay.rounds import Loop
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+RunName = Annotated[str, typer.Option("--run", help="Name of the run; its folder is RUNS_DIR/NAME.")]
+RunsDir = Annotated[Path, typer.Option("--runs-dir", envvar="SELFPLAY_RUNS_DIR", help="Folder that holds the runs.")]
+
+
+def play(loop: Loop, rounds: int) -> None:
+    """Play every unfinished round; each step computes only what the store still lacks."""
+    for number in range(1, rounds + 1):
+        round_ = loop.begin(number)
+        if round_ is None:
+            continue  # finished by an earlier start
+        problems = loop.choose_problems(round_)
+        loop.sample_and_judge(round_, problems)  # champion writes codes and tests; sandbox runs all against all
+        loop.score_champion(round_)  # cached by weights: once per champion
+        pairs = loop.select_pairs(round_)  # DSTC: hardest passed test, easiest failed one
+        candidate = loop.train_candidate(round_, pairs)  # QLoRA by DPO or KTO, from the champion
+        loop.benchmark(round_, candidate)
+        loop.decide(round_, candidate)  # promote, or keep the champion
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    context: typer.Context,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds that the run shall have in all.")] = 1,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="auto, smoke, cpu, gpu-24gb, gpu-80gb or paper; auto is what this machine can carry."),
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Named model, hub id, local folder, or .gguf file.")] = None,
+    problems: Annotated[str | None, typer.Option(help="JSONL file of problems, or a hub data set id.")] = None,
+    run: RunName = "default",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting; may be repeated."),
+    ] = None,
+    runs_dir: RunsDir = Path("runs"),
+) -> None:
+    """Make a code model better from its own output, round by round.
+
+    Each round the champion writes code and tests, a sandbox runs every code against every test, DSTC selection makes
+    preference pairs, DPO or KTO trains a LoRA candidate, and benchmarks decide whether it becomes the champion.
+
+    The same command again continues where the run stopped, however it stopped.
+
+    Example: python run_loop.py --rounds 5 --preset smoke --run first
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from selfplay.commands import run_rounds
+    from selfplay.startup import Wanted
+
+    wanted = Wanted(
+        rounds=rounds,
+        run=run,
+        runs_dir=runs_dir,
+        preset=preset,
+        model=model,
+        problems=problems,
+        overrides=tuple(settings or ()),
+    )
+    raise typer.Exit(run_rounds(wanted, play))
+
+
+@app.command()
+def status(run: RunName = "default", runs_dir: RunsDir = Path("runs")) -> None:
+    """Show what is in a run's database.
+
+    Example: python run_loop.py status --run first
+    """
+    from selfplay.commands import show_status
+
+    raise typer.Exit(show_status(run, runs_dir))
+
+
+@app.command()
+def verify(run: RunName = "default", runs_dir: RunsDir = Path("runs")) -> None:
+    """Run every stored pair again: the chosen code must pass its test, the rejected fail (exit 1: one does not).
+
+    Example: python run_loop.py verify --run first
+    """
+    from selfplay.commands import verify_pairs
+
+    raise typer.Exit(verify_pairs(run, runs_dir))
+
+
+@app.command()
+def doctor(
+    preset: Annotated[str | None, typer.Option(help="Preset to check for.")] = None, runs_dir: RunsDir = Path("runs")
+) -> None:
+    """Tell what this machine can and cannot do. Exit 1 where a run could not work.
+
+    Example: python run_loop.py doctor --preset cpu
+    """
+    from selfplay.commands import examine
+
+    raise typer.Exit(examine(preset, runs_dir))
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,197 @@
+"""What each command does, and the exit code it ends with.
+
+0  done, or stopped on request: the same command continues
+1  the answer is no: `verify` found a disagreement, `doctor` found something that stops a run
+2  the request cannot be carried out as asked; nothing was written
+3  the machine failed; everything finished so far is kept, the same command continues
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.text import Text
+
+from sandbox import SandboxError, SandboxUnavailable, Status
+from selfplay import config, models, startup
+from selfplay.dashboard import render_status
+from selfplay.doctor import checkup
+from selfplay.errors import HostError, UserError
+from selfplay.progress import StopRequested
+from selfplay.rounds import Loop
+from selfplay.session import DATABASE, run_folder, stored_run
+from selfplay.startup import Wanted
+from state import StoreError
+from state.records import Pair, Problem, Run, Sample
+from state.store import Store
+
+log = logging.getLogger(__name__)
+
+OK, NO, USER, HOST = 0, 1, 2, 3
+
+
+def run_rounds(wanted: Wanted, play: Callable[[Loop, int], None]) -> int:
+    """Run the loop until `wanted.rounds` rounds are finished."""
+    return _guarded(lambda: _run_rounds(wanted, play))
+
+
+def _run_rounds(wanted: Wanted, play: Callable[[Loop, int], None]) -> int:
+    console = Console(stderr=True)
+    folder = run_folder(wanted.runs_dir, wanted.run)
+    settings = startup.resolve_config(wanted, stored_run(folder))
+    tasks = startup.load_tasks(settings)
+    startup.load_problems(settings, tasks)
+    with ExitStack() as stack:
+        startup.open_sandbox(settings, stack)
+    model = _model(settings, console)
+    with startup.opened(folder, settings, model, rounds=wanted.rounds, console=console) as loop:
+        try:
+            play(loop, wanted.rounds)
+        except (StopRequested, KeyboardInterrupt):
+            log.info("stopped; continue with the same command")
+            loop.progress.message = "stopped; continue with the same command"
+            return OK
+        rounds = loop.store.rounds_overview()
+        Console().print(render_status(rounds, loop.session.run))
+    return OK
+
+
+def _model(settings: config.Config, console: Console) -> models.ModelFiles:
+    """Find the base model's files, showing a progress bar while they are fetched."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )
+    rows: dict[str, TaskID] = {}
+
+    def show(what: str, done: int, total: int | None) -> None:
+        if what not in rows:
+            rows[what] = bar.add_task(what, total=total)
+        bar.update(rows[what], completed=done, total=total)
+
+    with bar:
+        return models.resolve(settings.model.name, settings.model.revision, cache=startup.cache_dir(), progress=show)
+
+
+def show_status(name: str, runs_dir: Path) -> int:
+    """Print the rounds of a run."""
+
+    def show() -> int:
+        with _stored(name, runs_dir) as store:
+            Console().print(render_status(store.rounds_overview(), store.all(Run)[0]))
+        return OK
+
+    return _guarded(show)
+
+
+def verify_pairs(name: str, runs_dir: Path) -> int:
+    """Run every pair of a run again in the sandbox."""
+    return _guarded(lambda: _verify(name, runs_dir))
+
+
+def _verify(name: str, runs_dir: Path) -> int:
+    console = Console()
+    with _stored(name, runs_dir) as store, ExitStack() as stack:
+        settings = config.from_json(store.all(Run)[0].config)
+        box = startup.open_sandbox(settings, stack)
+        samples = {sample.id: sample for sample in store.all(Sample)}
+        entry_points = {problem.id: problem.entry_point or "" for problem in store.all(Problem)}
+        pairs = store.all(Pair)
+        wrong = 0
+        for pair in pairs:
+            for side, code_id, test_id, wants_pass in (
+                ("chosen", pair.chosen_code_id, pair.chosen_test_id, True),
+                ("rejected", pair.rejected_code_id, pair.rejected_test_id, False),
+            ):
+                verdict = box.run(
+                    samples[code_id].source, samples[test_id].source, entry_point=entry_points[pair.problem_id], seed=0
+                )
+                if (verdict.status is Status.PASSED) is not wants_pass:
+                    wrong += 1
+                    console.print(
+                        f"pair {pair.id}: the {side} code {code_id} gives {verdict.status.value} on test {test_id}, "
+                        f"but should {'pass' if wants_pass else 'fail'}"
+                    )
+        console.print(f"{name}: {len(pairs)} pairs, {2 * len(pairs)} executions, {wrong} disagreements")
+    return NO if wrong else OK
+
+
+def _stored(name: str, runs_dir: Path) -> Store:
+    folder = run_folder(runs_dir, name)
+    if not (folder / DATABASE).exists():
+        known = sorted(path.parent.name for path in folder.parent.glob(f"*/{DATABASE}"))
+        raise UserError(
+            f"there is no run {name!r} in {folder.parent}; "
+            + (f"there are {', '.join(known)}" if known else "it holds no run")
+        )
+    store = Store.open(folder / DATABASE, create=False, read_only=True)
+    if not store.all(Run):
+        store.close()
+        raise UserError(f"run {name!r} has not begun")
+    return store
+
+
+def examine(preset: str | None, runs_dir: Path) -> int:
+    """Print what this machine can and cannot do."""
+
+    def show() -> int:
+        console = Console()
+        checks = checkup(preset, runs_dir, startup.cache_dir())
+        for check in checks:
+            mark = {"ok": ("ok  ", "green"), "note": ("note", "yellow"), "stop": ("STOP", "bold red")}[check.level]
+            line = Text.assemble(mark, "  ", (f"{check.name:<14}", "bold"), check.fact)
+            console.print(line)
+            if check.advice:
+                console.print(Text(f"{'':20}{check.advice}", style="dim"))
+        stops = sum(check.level == "stop" for check in checks)
+        console.print(
+            "A run can work here."
+            if not stops
+            else f"A run cannot work here: {stops} of the lines above must be mended first."
+        )
+        return NO if stops else OK
+
+    return _guarded(show)
+
+
+def _guarded(command: Callable[[], int]) -> int:
+    """Turn what can go wrong into one line on the screen and an exit code."""
+    try:
+        return command()
+    except (UserError, SandboxUnavailable) as error:
+        return _say(error, USER)
+    except (HostError, SandboxError, StoreError) as error:
+        log.error("%s", error)  # noqa: TRY400  (the message is the explanation)
+        return _say(error, HOST)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        return _say(
+            HostError(
+                f"the machine refused: {error.strerror or error}{where}; free what it lacks and repeat the command"
+            ),
+            HOST,
+        )
+    except KeyboardInterrupt:
+        return OK
+
+
+def _say(error: Exception, code: int) -> int:
+    Console(stderr=True, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), str(error)))
+    return code

@@ -1,0 +1,344 @@
+"""The stages of a round, and what is still missing of each.
+
+Every stage does the same three things: read from the store what is missing, compute it, write it in one transaction.
+Running a finished stage again is therefore free, and running a killed one again completes it: there is no resume flag.
+
+Stages in the order in which they run. The champion's engine is up once, for its samples and (where they are missing)
+its scores; it ends before training, so that a GPU holds one model at a time; the candidate's engine goes on into the
+next round when the candidate is promoted.
+
+Not covered here: what a worker does when it runs out of memory (generate.py, train.py) and who owns a run (session.py).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sandbox import Sandbox
+from selfplay import gate, problems, prompts
+from selfplay.engines import Engines, Weights
+from selfplay.errors import HostError
+from selfplay.generate import Request
+from selfplay.ledger import Ledger
+from selfplay.pairing import make_pairs
+from selfplay.pairs import derive_seed
+from selfplay.progress import Progress
+from selfplay.sampling import Sampler
+from selfplay.scoring import Scorer
+from selfplay.session import Session, now
+from selfplay.train import TrainJob, TrainResult
+from state.records import Adapter, Matrix, Pair, Problem, Promotion, Round, Sample, Stage, TrainStep, content_id
+
+log = logging.getLogger(__name__)
+
+Trainer = Callable[[TrainJob, Path, Callable[[dict[str, Any]], None]], TrainResult]
+"""Trains a job, with a log file and a callback for every logged step (selfplay.train.train in earnest)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What the loop works with: everything slow, hostile or large, behind a seam each."""
+
+    engines: Engines
+    train: Trainer
+    box: Sandbox
+    peak_memory: Callable[[], int | None] = lambda: None
+    """Largest memory of the process tree since the last call, bytes."""
+
+
+class Loop:
+    """The stages of one run."""
+
+    def __init__(self, session: Session, tools: Tools, progress: Progress) -> None:
+        self.session, self.tools, self.progress = session, tools, progress
+        self.config, self.store = session.config, session.store
+        self.ledger = Ledger(self.store, progress, tools.peak_memory, self._show)
+        self.scorer = Scorer(self.store, tools.box, self.config.benchmark, session.tasks, self.config.seed, progress)
+
+    # -- rounds -------------------------------------------------------------------------------------------------------
+
+    def begin(self, number: int) -> Round | None:
+        """Open round `number`, or return None where it is finished."""
+        run_id = self.session.run.id
+        round_id = content_id(run_id, number)
+        round_ = self.store.get(Round, round_id)
+        if round_ is None:
+            round_ = Round(
+                id=round_id,
+                run_id=run_id,
+                number=number,
+                champion_id=self.champion(),
+                started_at=now(),
+                finished_at=None,
+                outcome=None,
+            )
+            with self.store.transaction():
+                self.store.add(round_)
+        if round_.finished_at is not None:
+            return None
+        self.progress.begin_round(number)
+        self.progress.skip(stage.name for stage in self.store.all(Stage, round_id=round_.id))
+        self.scorer.wall_s = self.scorer.model_s = self.scorer.sandbox_s = 0.0
+        self._show()
+        return round_
+
+    def champion(self) -> str | None:
+        """Return the adapter that was promoted last, or None while the base model leads."""
+        promoted = self.store.all(Promotion, promoted=True)
+        return promoted[-1].candidate_id if promoted else None
+
+    def weights(self, adapter_id: str | None) -> Weights:
+        """Return the weights of an adapter, or the base model's."""
+        if adapter_id is None:
+            return Weights(id=self.session.run.model_sha256, adapter=None)
+        adapter = self.store.get(Adapter, adapter_id)
+        if adapter is None or adapter.path is None:
+            raise HostError(
+                f"adapter {adapter_id} is the champion but its files are not known; the database is damaged"
+            )
+        folder = self.session.folder / adapter.path
+        if not folder.is_dir():
+            raise HostError(f"the champion's adapter folder {folder} is gone; put it back, or start another run")
+        return Weights(id=adapter.id, adapter=folder)
+
+    # -- problems -----------------------------------------------------------------------------------------------------
+
+    def choose_problems(self, round_: Round) -> list[Problem]:
+        """Draw the round's problems, asking the model once for a signature where a problem has none."""
+        usable = [problem for problem in self.store.all(Problem) if problem.dropped is None]
+        chosen = list(problems.choose(usable, self.config.problems.per_round, self.config.seed, round_.number))
+        nameless = {problem.id: problem for problem in chosen if problem.signature is None}
+        if self.ledger.done(round_, "problems"):
+            return [problem for problem in chosen if problem.id not in nameless]
+        with self.ledger.stage(round_, "problems", len(chosen), "problems") as stage:
+            if nameless:
+                generator = self.tools.engines.serving(self.weights(round_.champion_id))
+                for answer in generator.generate([self._signature_request(problem) for problem in nameless.values()]):
+                    problem = nameless[answer.request_id]
+                    found = prompts.parse_signature(answer.completions[0].text)
+                    with self.store.transaction():
+                        self.store.replace(
+                            replace(problem, signature=found[0], entry_point=found[1])
+                            if found
+                            else replace(problem, dropped="the model gave no usable signature")
+                        )
+                    self.progress.check_stop()
+            stage.facts = {"problems": len(chosen), "without_signature": len(nameless)}
+        wanted = {problem.id for problem in chosen}
+        return [
+            problem for problem in self.store.all(Problem) if problem.id in wanted and problem.signature is not None
+        ]
+
+    def _signature_request(self, problem: Problem) -> Request:
+        return Request(
+            id=problem.id,
+            messages=prompts.signature_messages(problem.prompt),
+            n=1,
+            temperature=0.0,
+            top_p=1.0,
+            max_tokens=96,
+            seed=None,
+        )
+
+    # -- code, tests, judge -------------------------------------------------------------------------------------------
+
+    def sample_and_judge(self, round_: Round, chosen: list[Problem]) -> None:
+        """Have every chosen problem's codes and tests written and run against each other."""
+        if self.ledger.done(round_, "judge"):
+            return
+        sampler = Sampler(
+            self.store,
+            self.tools.box,
+            round_id=round_.id,
+            seeds=(self.config.seed, round_.number),
+            generate=self.config.generate,
+            select=self.config.select,
+            progress=self.progress,
+        )
+        begun = now()
+        sampler.run(chosen, lambda: self.tools.engines.serving(self.weights(round_.champion_id)))
+        self.progress.end("judge", f"{self.progress.stages['judge'].executions} executions")
+        rows = sampler.stages(begun, self.tools.engines.canary(), self.tools.peak_memory())
+        with self.store.transaction():
+            self.store.add(*rows)
+
+    # -- select -------------------------------------------------------------------------------------------------------
+
+    def select_pairs(self, round_: Round) -> list[Pair]:
+        """Choose the pairs that the configured rule makes of the matrices, and measure every rule on them."""
+        if not self.ledger.done(round_, "select"):
+            matrices = self.store.all(Matrix, round_id=round_.id)
+            samples = {sample.id: sample for sample in self.store.all(Sample, round_id=round_.id)}
+            by_id = {problem.id: problem for problem in self.store.all(Problem)}
+            with self.ledger.stage(round_, "select", len(matrices), "matrices") as stage:
+                chosen = make_pairs(
+                    matrices, samples, by_id, section=self.config.select, seeds=(self.config.seed, round_.number)
+                )
+                stage.rows += [*chosen.pairs, *chosen.reliability]
+                stage.facts = {"pairs": len(chosen.pairs), "too_similar": chosen.too_similar}
+        return self.store.all(Pair, round_id=round_.id)
+
+    # -- train --------------------------------------------------------------------------------------------------------
+
+    def train_candidate(self, round_: Round, pairs: list[Pair]) -> Adapter:
+        """Train the next adapter on the pairs; a training that fails on its merits is a failed candidate."""
+        known = self.store.all(Adapter, round_id=round_.id)
+        if known:
+            return known[0]
+        section = self.config.train
+        with self.ledger.stage(round_, "train", 0, "steps") as stage:
+            if len(pairs) < section.min_pairs:
+                result = TrainResult(
+                    outcome="too_few_pairs",
+                    reason=f"{len(pairs)} pairs, fewer than train.min_pairs = {section.min_pairs}",
+                    steps=0, tokens=0, tokens_per_s=None, metrics={}, sha256=None,
+                )  # fmt: skip
+            else:
+                self.tools.engines.close()
+                clock = time.monotonic()
+                result = self._train(round_, pairs)
+                stage.model_s = time.monotonic() - clock
+            adapter = Adapter(
+                id=content_id(round_.id, "adapter", result.sha256),
+                round_id=round_.id,
+                parent_id=round_.champion_id,
+                path=f"adapters/round-{round_.number:04d}" if result.sha256 else None,
+                sha256=result.sha256,
+                method=section.method,
+                reference=section.reference,
+                pairs=len(pairs),
+                steps=result.steps,
+                outcome=result.outcome,
+                reason=result.reason,
+                metrics=json.dumps(result.metrics | {"tokens_per_s": result.tokens_per_s}),
+            )
+            stage.rows.append(adapter)
+        shutil.rmtree(self.session.folder / "work" / f"round-{round_.number:04d}", ignore_errors=True)
+        return adapter
+
+    def _train(self, round_: Round, pairs: list[Pair]) -> TrainResult:
+        folder, name = self.session.folder, f"round-{round_.number:04d}"
+
+        def on_step(values: dict[str, Any]) -> None:
+            fields = {
+                key: values.get(key) for key in TrainStep.__dataclass_fields__ if key not in {"id", "round_id", "step"}
+            }
+            step = int(values["step"])
+            with self.store.transaction():
+                self.store.add(
+                    TrainStep(id=content_id(round_.id, "step", step), round_id=round_.id, step=step, **fields)
+                )
+            counters = self.progress.stages["train"]
+            counters.done, counters.total = step, int(values.get("total_steps") or counters.total)
+            counters.tokens += int(values.get("tokens") or 0)
+            self.progress.check_stop()
+
+        job = TrainJob(
+            model=self.session.model.folder,
+            parent=self.weights(round_.champion_id).adapter,
+            examples=[
+                {"prompt": json.loads(pair.prompt), "chosen": pair.chosen, "rejected": pair.rejected} for pair in pairs
+            ],
+            section=self.config.train,
+            seed=derive_seed(self.config.seed, round_.number, "train") % 2**31,
+            out=folder / "adapters" / name,
+            checkpoints=folder / "work" / name,
+        )
+        return self.tools.train(job, folder / "logs" / f"train-{name}.log", on_step)
+
+    # -- benchmark, gate ----------------------------------------------------------------------------------------------
+
+    def score_champion(self, round_: Round) -> None:
+        """Score the champion where it has no score yet, while its engine is up."""
+        champion = self.weights(round_.champion_id)
+        missing = self.scorer.missing(champion.id)
+        if any(missing.values()):
+            self._expect_scores(missing)
+            self.scorer.run(champion, self.tools.engines)
+
+    def benchmark(self, round_: Round, adapter: Adapter) -> None:
+        """Score the candidate, if there is one, on the same tasks as the champion."""
+        self.score_champion(round_)
+        if self.ledger.done(round_, "benchmark"):
+            return
+        earlier_s = self.scorer.wall_s  # the champion was scored while its engine was up
+        with self.ledger.stage(round_, "benchmark", self.progress.stages["benchmark"].total, "tasks") as stage:
+            if adapter.sha256 is not None:
+                candidate = self.weights(adapter.id)
+                self._expect_scores(self.scorer.missing(candidate.id))
+                self.scorer.run(candidate, self.tools.engines)
+            stage.model_s, stage.sandbox_s, stage.earlier_s = self.scorer.model_s, self.scorer.sandbox_s, earlier_s
+
+    def _expect_scores(self, missing: dict[str, list[Any]]) -> None:
+        counters = self.progress.stages["benchmark"]
+        left = sum(len(tasks) for tasks in missing.values())
+        self.progress.begin("benchmark", counters.done + left, "tasks", counters.done)
+
+    def decide(self, round_: Round, adapter: Adapter) -> Promotion:
+        """Promote the candidate or keep the champion, and finish the round."""
+        looks = sum(earlier.p_value is not None for earlier in self.store.all(Promotion))
+        alpha = gate.alpha_for_round(self.config.gate.alpha, looks + 1)  # a round without a test spends nothing
+        if adapter.sha256 is None:
+            decision = gate.Decision(
+                promoted=False,
+                reason=f"kept: no candidate ({adapter.reason}).",
+                wins=0,
+                losses=0,
+                ties=0,
+                p_value=None,
+                alpha=alpha,
+                evidence=(),
+            )
+        else:
+            decision = gate.decide(
+                self.scorer.results(self.weights(round_.champion_id), self.weights(adapter.id)),
+                alpha_round=alpha,
+                margin=self.config.gate.margin,
+                min_coverage=self.config.gate.min_coverage,
+            )
+        promotion = Promotion(
+            id=content_id(round_.id, "promotion"),
+            round_id=round_.id,
+            candidate_id=adapter.id if adapter.sha256 else None,
+            champion_id=round_.champion_id,
+            promoted=decision.promoted,
+            reason=decision.reason,
+            wins=decision.wins,
+            losses=decision.losses,
+            ties=decision.ties,
+            p_value=decision.p_value,
+            alpha=decision.alpha,
+            evidence=gate.evidence_json(decision),
+        )
+        outcome = "promoted" if promotion.promoted else "kept"
+        with self.ledger.stage(round_, "gate", 1, "decisions") as stage:
+            stage.rows.append(promotion)
+            stage.changed.append(replace(round_, finished_at=now(), outcome=outcome))
+        log.info("round %d: %s", round_.number, promotion.reason)
+        self._tidy()
+        return promotion
+
+    def _tidy(self) -> None:
+        """Remove merged weights that nothing will ask for again."""
+        champion = self.champion()
+        for path in (self.session.folder / "merged").iterdir():
+            if path.is_dir() and path.name != champion:
+                shutil.rmtree(path, ignore_errors=True)
+
+    # -- bookkeeping --------------------------------------------------------------------------------------------------
+
+    def _show(self) -> None:
+        """Hand the display what it shows of the database."""
+        champion = self.champion()
+        self.progress.overviews = tuple(self.store.rounds_overview())
+        leader = self.store.get(Adapter, champion) if champion else None
+        turn = self.store.get(Round, leader.round_id) if leader else None
+        self.progress.champion = f"round {turn.number}" if turn else "base model"
+        self.progress.champion_scores = self.scorer.summary(champion or self.session.run.model_sha256)

@@ -1,0 +1,183 @@
+"""The benchmark stage: what a set of weights scores on every benchmark.
+
+Scores belong to (weights, benchmark, decoding), not to a round: a champion is never scored twice. Each answered task is
+executed while the model writes the next ones, and stored as it comes back.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+from sandbox import Sandbox, Status
+from selfplay.benchmark import Task, extract
+from selfplay.config import Benchmark
+from selfplay.engines import Engines, Weights
+from selfplay.gate import BenchmarkResult
+from selfplay.generate import Answer, Request
+from selfplay.pairs import derive_seed
+from selfplay.progress import Progress
+from state.records import Score, content_id
+from state.store import Store
+
+log = logging.getLogger(__name__)
+
+
+def decoding(section: Benchmark) -> str:
+    """Return the settings that a score depends on, as canonical JSON."""
+    return json.dumps(
+        {
+            "max_tokens": section.max_tokens,
+            "samples": section.samples,
+            "temperature": section.temperature,
+            "wall_s": section.wall_s,
+        },
+        sort_keys=True,
+    )
+
+
+class Scorer:
+    """Answers and executes the benchmark tasks that have no score yet."""
+
+    def __init__(
+        self,
+        store: Store,
+        box: Sandbox,
+        section: Benchmark,
+        tasks: Mapping[str, Sequence[Task]],
+        seed: int,
+        progress: Progress,
+    ) -> None:
+        self.store, self.box, self.section, self.tasks, self.seed, self.progress = (
+            store,
+            box,
+            section,
+            tasks,
+            seed,
+            progress,
+        )
+        self.decoding = decoding(section)
+        self.model_s = self.sandbox_s = 0.0
+        """Seconds of this round spent waiting for the model, and for nothing but the sandbox."""
+        self.wall_s = 0.0
+
+    def missing(self, weights_id: str) -> dict[str, list[Task]]:
+        """Return the tasks of each benchmark that lack a score for these weights."""
+        left: dict[str, list[Task]] = {}
+        for name, tasks in self.tasks.items():
+            scores = self.store.scores(weights_id, name, self.decoding)
+            have: dict[str, int] = {}
+            for score in scores:
+                have[score.task_id] = have.get(score.task_id, 0) + 1
+            left[name] = [task for task in tasks if have.get(task.id, 0) < self.section.samples]
+        return left
+
+    def run(self, weights: Weights, engines: Engines) -> None:
+        """Score `weights` on everything that is missing; starts a model only if something is.
+
+        Raises:
+            StopRequested: Between two tasks.
+            HostError: The model process cannot be kept alive.
+            sandbox.SandboxError: The sandbox cannot be kept alive.
+        """
+        left = {f"{name}:{task.id}": task for name, tasks in self.missing(weights.id).items() for task in tasks}
+        if not left:
+            return
+        begun = time.monotonic()
+        counters = self.progress.stages["benchmark"]
+        requests = [self._request(key, task) for key, task in left.items()]
+        pending: set[Future[tuple[Score, ...]]] = set()
+        pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="score")
+        try:
+            waiting = time.monotonic()
+            for answer in engines.serving(weights).generate(requests, on_progress=self.progress.wrote):
+                self.model_s += time.monotonic() - waiting
+                counters.tokens += sum(completion.tokens for completion in answer.completions)
+                pending.add(pool.submit(self._execute, weights.id, left[answer.request_id], answer))
+                pending = self._store({future for future in pending if future.done()}, pending)
+                self.progress.check_stop()
+                waiting = time.monotonic()
+            while pending:
+                waiting = time.monotonic()
+                finished, _ = wait(pending, return_when="FIRST_COMPLETED")
+                self.sandbox_s += time.monotonic() - waiting
+                pending = self._store(finished, pending)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+            self.wall_s += time.monotonic() - begun
+
+    def _request(self, key: str, task: Task) -> Request:
+        return Request(
+            id=key,
+            messages=task.messages,
+            n=self.section.samples,
+            temperature=self.section.temperature,
+            top_p=1.0,
+            max_tokens=self.section.max_tokens,
+            seed=derive_seed(self.seed, key) % 2**31 if self.section.temperature > 0 else None,
+            prefill=task.prefill,
+            stop=task.stop,
+        )
+
+    def _execute(self, weights_id: str, task: Task, answer: Answer) -> tuple[Score, ...]:
+        scores = []
+        for position, completion in enumerate(answer.completions):
+            source = extract(task, completion.text)
+            verdict = self.box.run(source, task.test, entry_point=task.entry_point, seed=0)
+            scores.append(
+                Score(
+                    id=content_id(weights_id, task.benchmark, self.decoding, task.id, position),
+                    weights_id=weights_id,
+                    benchmark=task.benchmark,
+                    decoding=self.decoding,
+                    task_id=task.id,
+                    position=position,
+                    reply=completion.text,
+                    source=source,
+                    passed=verdict.status is Status.PASSED,
+                    status=verdict.status.value,
+                    trust=verdict.trust,
+                    tokens=completion.tokens,
+                    wall_s=verdict.wall_s,
+                )
+            )
+        return tuple(scores)
+
+    def _store(
+        self, finished: set[Future[tuple[Score, ...]]], pending: set[Future[tuple[Score, ...]]]
+    ) -> set[Future[tuple[Score, ...]]]:
+        if finished:
+            with self.store.transaction():
+                for future in finished:
+                    self.store.add(*future.result())
+            counters = self.progress.stages["benchmark"]
+            counters.done += len(finished)
+            counters.executions += len(finished)
+        return pending - finished
+
+    def summary(self, weights_id: str) -> tuple[tuple[str, int, int], ...]:
+        """Return (benchmark, samples passed, samples scored) for every benchmark with scores of these weights."""
+        rows = ((name, self.store.scores(weights_id, name, self.decoding)) for name in self.tasks)
+        return tuple((name, sum(score.passed for score in scores), len(scores)) for name, scores in rows if scores)
+
+    def results(self, champion: Weights, candidate: Weights) -> list[BenchmarkResult]:
+        """Return the per-task results of both, paired, as the gate reads them."""
+        return [
+            BenchmarkResult(
+                name=name,
+                role="gate" if name in self.section.gate else "audit",
+                champion=self._outcomes(champion.id, name),
+                candidate=self._outcomes(candidate.id, name),
+                tasks=len(tasks),
+            )
+            for name, tasks in self.tasks.items()
+        ]
+
+    def _outcomes(self, weights_id: str, benchmark: str) -> dict[str, tuple[bool, ...]]:
+        outcomes: dict[str, tuple[bool, ...]] = {}
+        for score in self.store.scores(weights_id, benchmark, self.decoding):
+            outcomes[score.task_id] = (*outcomes.get(score.task_id, ()), score.passed)
+        return outcomes

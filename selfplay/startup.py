@@ -1,0 +1,261 @@
+"""From a command line to a running loop: everything is checked before anything is written.
+
+Order: config, benchmarks, problems, sandbox, model (downloaded if need be), lock, database. A `UserError` from any of
+the first five leaves no trace in the run's folder.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+import platformdirs
+from rich.console import Console
+
+from sandbox import Limits, Sandbox
+from selfplay import benchmark, config, decontaminate, models, problems, session
+from selfplay.config import Config
+from selfplay.dashboard import Dashboard
+from selfplay.engines import Engines, Weights
+from selfplay.errors import UserError
+from selfplay.generate import Generator, VllmGenerator
+from selfplay.machine import preset_for
+from selfplay.progress import LogTail, Progress
+from selfplay.resources import Resources
+from selfplay.rounds import Loop, Tools
+from selfplay.session import Session
+from selfplay.train import train
+from selfplay.view import snapshot
+from state.records import Problem, Run
+
+log = logging.getLogger(__name__)
+
+
+MakeTools = Callable[[Session, Sandbox, Resources], Tools]
+"""Makes what a loop works with, once its run is open."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What the command line says."""
+
+    rounds: int
+    run: str
+    runs_dir: Path
+    preset: str | None = None
+    model: str | None = None
+    problems: str | None = None
+    overrides: tuple[str, ...] = ()
+
+
+def data_dir() -> Path | None:
+    """Return the folder of benchmark files that the user keeps, if there is one."""
+    value = os.environ.get("SELFPLAY_DATA_DIR")
+    return Path(value).expanduser() if value else None
+
+
+def cache_dir() -> Path:
+    """Return the folder of downloaded and converted models."""
+    value = os.environ.get("SELFPLAY_CACHE_DIR")
+    return Path(value).expanduser() if value else Path(platformdirs.user_cache_dir("selfplay"))
+
+
+def resolve_config(wanted: Wanted, stored: Run | None) -> Config:
+    """Return the config asked for: the stored one of a run that goes on, else a preset with the command line on top.
+
+    Raises:
+        UserError: No such preset, key or value.
+    """
+    source = wanted.problems
+    if source is not None and (Path(source).exists() or source.endswith((".jsonl", ".jsonl.gz"))):
+        source = str(Path(source).expanduser().absolute())
+    asked = {"model.name": wanted.model, "problems.source": source}
+    if stored is None:
+        return config.load(wanted.preset or preset_for(), wanted.overrides, **asked)
+    before = config.from_json(stored.config)
+    if wanted.preset is None and not wanted.overrides and not any(asked.values()):
+        return before
+    preset = before.preset if wanted.preset in (None, "auto") else wanted.preset
+    return config.load(preset, wanted.overrides, **asked)
+
+
+def load_problems(settings: Config, tasks: dict[str, tuple[benchmark.Task, ...]]) -> tuple[Problem, ...]:
+    """Return the run's problems; those that overlap with a benchmark task are marked as dropped.
+
+    Raises:
+        UserError: The source cannot be used, or nothing is left of it.
+    """
+    found = problems.load(settings.problems.source, data_dir=data_dir())
+    if settings.problems.decontaminate:
+        overlaps = decontaminate.overlaps(found, [task for name in tasks for task in tasks[name]])
+        found = tuple(replace(problem, dropped=overlaps.get(problem.id)) for problem in found)
+        if overlaps:
+            log.info("%d of %d problems are near a benchmark task and are left out", len(overlaps), len(found))
+    if all(problem.dropped is not None for problem in found):
+        raise UserError(
+            f"every problem of {settings.problems.source} is near a benchmark task; nothing is left to learn from"
+        )
+    return found
+
+
+def load_tasks(settings: Config) -> dict[str, tuple[benchmark.Task, ...]]:
+    """Return the tasks of every benchmark of the run, by name.
+
+    Raises:
+        UserError: Unknown benchmark, or its data cannot be found.
+    """
+    section = settings.benchmark
+    both = set(section.gate) & set(section.audit)
+    if both:
+        raise UserError(
+            f"benchmark.audit: {', '.join(sorted(both))} is a gate benchmark too; an audit must not be read by the gate"
+        )
+    names = [*section.gate, *section.audit]
+    if not section.gate:
+        raise UserError("benchmark.gate is empty: name at least one benchmark that decides")
+    return {name: benchmark.load(name, data_dir=data_dir(), limit=section.limit) for name in names}
+
+
+def data_sha256(found: Sequence[Problem], tasks: dict[str, tuple[benchmark.Task, ...]]) -> str:
+    """Return one hash of everything that the run reads: problems and benchmark tasks."""
+    parts = {
+        "problems": problems.data_sha256(found),
+        **{name: benchmark.data_sha256(tasks[name]) for name in sorted(tasks)},
+    }
+    return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def open_sandbox(settings: Config, stack: ExitStack) -> Sandbox:
+    """Start the sandbox.
+
+    Raises:
+        UserError: This host offers no isolation at the level asked for.
+    """
+    section = settings.sandbox
+    limits = Limits(wall_s=section.wall_s, cpu_s=section.cpu_s, memory_bytes=section.memory_bytes)
+    workers = section.workers or len(os.sched_getaffinity(0))
+    return stack.enter_context(Sandbox(workers=workers, level=section.level, limits=limits))
+
+
+def vllm_generator(current: Session) -> Callable[[Weights], Generator]:
+    """Return what starts a model process that serves given weights for this run."""
+    section, gpu = current.config.generate, bool(_gpus())
+    merged = section.weights == "merged" or (section.weights == "auto" and not gpu)
+
+    def start(weights: Weights) -> Generator:
+        model, adapter = current.model.folder, weights.adapter
+        if adapter is not None and merged:
+            model = current.folder / "merged" / weights.id
+            if not model.exists():
+                log.info("merging adapter %s into the base weights", weights.id)
+                models.merge(current.model.folder, adapter, model, log=current.folder / "logs" / "merge.log")
+            adapter = None
+        return VllmGenerator(
+            model, adapter, section, current.config.model.max_len, current.folder / "logs" / "generate.log", cache_dir()
+        )
+
+    return start
+
+
+def _gpus() -> list[int]:
+    from selfplay.machine import gpu_memory_bytes
+
+    return gpu_memory_bytes()
+
+
+@contextmanager
+def opened(
+    folder: Path,
+    settings: Config,
+    model: models.ModelFiles,
+    *,
+    rounds: int,
+    console: Console,
+    make_tools: MakeTools | None = None,
+) -> Iterator[Loop]:
+    """Open a run and everything it needs; close all of it at the end, however it ends.
+
+    Args:
+        folder: The run's folder.
+        settings: The resolved config.
+        model: The base model's files.
+        rounds: Rounds asked for; for display only.
+        console: Where the dashboard is drawn, if it is a terminal.
+        make_tools: What the loop works with; None is the real thing.
+    """
+    with ExitStack() as stack:
+        tasks = load_tasks(settings)
+        found = load_problems(settings, tasks)
+        box = open_sandbox(settings, stack)
+        stack.enter_context(session.owned(folder))
+        current = session.open_run(
+            folder,
+            settings=settings,
+            model=model,
+            problems=found,
+            tasks=tasks,
+            data_sha256=data_sha256(found, tasks),
+            sandbox_level=box.level,
+        )
+        stack.enter_context(current.store)
+        tail = stack.enter_context(_logging(folder / "logs" / "run.log", console))
+        resources = stack.enter_context(Resources())
+        tools = (make_tools or real_tools)(current, box, resources)
+        stack.callback(tools.engines.close)
+        progress = Progress(rounds=rounds, overviews=tuple(current.store.rounds_overview()))
+        stack.enter_context(_stop_on_signal(progress))
+        loop = Loop(current, tools, progress)
+        stack.enter_context(Dashboard(console, lambda: snapshot(current, progress, resources, tail, box.level)))
+        yield loop
+
+
+def real_tools(current: Session, box: Sandbox, resources: Resources) -> Tools:
+    """Return vLLM, TRL and the sandbox, as the product uses them."""
+    return Tools(engines=Engines(vllm_generator(current)), train=train, box=box, peak_memory=resources.take_peak)
+
+
+@contextmanager
+def _logging(path: Path, console: Console) -> Iterator[LogTail]:
+    """Send log lines to the run's log, to the dashboard's tail, and to the screen where there is no dashboard."""
+    root = logging.getLogger()
+    form = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S")
+    tail = LogTail()
+    handlers: list[logging.Handler] = [logging.FileHandler(path, encoding="utf-8"), tail]
+    if not console.is_terminal:
+        handlers.append(logging.StreamHandler())
+    for handler in handlers:
+        handler.setFormatter(form)
+        root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        yield tail
+    finally:
+        for handler in handlers:
+            root.removeHandler(handler)
+            handler.close()
+
+
+@contextmanager
+def _stop_on_signal(progress: Progress) -> Iterator[None]:
+    """Turn the first SIGINT or SIGTERM into a request to stop; the second one ends the process at once."""
+
+    def handler(number: int, _frame: object) -> None:
+        if progress.stop:
+            raise KeyboardInterrupt
+        progress.stop = True
+        progress.message = "stopping after the unit of work in hand (again: at once)"
+        log.warning("signal %d: stopping after the unit of work in hand; a second signal stops at once", number)
+
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)

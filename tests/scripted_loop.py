@@ -1,0 +1,76 @@
+"""The product's loop with a script in place of the models.
+
+    python -m tests.scripted_loop RUNS_DIR NAME ROUNDS [DELAY_S]
+
+Everything else is real: config, database, sandbox, selection, gate, lock, signals. The tests start it as a process of
+its own to kill it.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from run_loop import play
+from sandbox import Sandbox
+from selfplay import commands, config, startup
+from selfplay.engines import Engines
+from selfplay.models import ModelFiles
+from selfplay.progress import StopRequested
+from selfplay.resources import Resources
+from selfplay.rounds import Tools
+from selfplay.session import Session, run_folder
+from state.records import Problem
+from tests.fakes import ScriptedGenerator, scripted_training
+
+SETTINGS = (
+    "problems.per_round=4",
+    "generate.codes=4",
+    "generate.test_replies=1",
+    "generate.tests=4",
+    "benchmark.limit=8",
+    "train.min_pairs=1",
+    "sandbox.workers=2",
+)
+
+
+def skill(weights_id: str) -> float:
+    """Return how often these weights are right: the base half of the time, any adapter nearly always."""
+    return 0.5 if weights_id == "scripted" else 0.95
+
+
+def scripted_tools(delay_s: float) -> startup.MakeTools:
+    """Return what makes the loop's tools with the script in place of vLLM and TRL."""
+
+    def make(session: Session, box: Sandbox, _resources: Resources) -> Tools:
+        problems = {problem.id: problem for problem in session.store.all(Problem)}
+        tasks = {f"{name}:{task.id}": task for name, group in session.tasks.items() for task in group}
+        return Tools(
+            engines=Engines(lambda weights: ScriptedGenerator(weights, problems, tasks, skill, delay_s)),
+            train=scripted_training(delay_s=delay_s),
+            box=box,
+        )
+
+    return make
+
+
+def run(runs_dir: Path, name: str, rounds: int, delay_s: float = 0.0, overrides: tuple[str, ...] = ()) -> int:
+    """Play a scripted run to the end."""
+    settings = config.load("smoke", (*SETTINGS, *overrides))
+    model = ModelFiles(folder=Path("/nonexistent"), sha256="scripted", source="script", licence=None)
+    tools = scripted_tools(delay_s)
+    console = Console(stderr=True, force_terminal=False)
+    with startup.opened(
+        run_folder(runs_dir, name), settings, model, rounds=rounds, console=console, make_tools=tools
+    ) as loop:
+        try:
+            play(loop, rounds)
+        except StopRequested:
+            return commands.OK
+    return commands.OK
+
+
+if __name__ == "__main__":
+    sys.exit(run(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4]) if len(sys.argv) > 4 else 0.0))
