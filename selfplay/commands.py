@@ -70,7 +70,7 @@ def _run_rounds(wanted: Wanted, play: Callable[[Loop, int], None]) -> int:
 
 
 def _model(settings: config.Config, console: Console) -> models.ModelFiles:
-    """Find the base model's files, showing a progress bar while they are fetched."""
+    """Find the base model's files, showing what is fetched: a bar on a terminal, a line elsewhere."""
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -78,12 +78,16 @@ def _model(settings: config.Config, console: Console) -> models.ModelFiles:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
         console=console,
+        transient=True,
+        disable=not console.is_terminal,
     )
     rows: dict[str, TaskID] = {}
 
     def show(what: str, done: int, total: int | None) -> None:
         if what not in rows:
             rows[what] = bar.add_task(what, total=total)
+            if total is not None and not console.is_terminal:
+                console.print(f"{what} ({total / 1e6:.0f} MB)")
         bar.update(rows[what], completed=done, total=total)
 
     with bar:

@@ -1,0 +1,108 @@
+"""Real rounds with the small real model: vLLM, TRL, bitsandbytes, the sandbox, the gate. Minutes on two cores."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from state.records import Adapter, Matrix, Pair, Promotion, Reply, Round, Score, Stage, TrainStep
+from state.store import Store
+
+ROOT = Path(__file__).parent.parent
+
+pytestmark = pytest.mark.e2e
+
+PROBLEMS = (
+    ("Return the sum of the two integers a and b.", "def add(a: int, b: int) -> int:", "assert add(2, 3) == 5"),
+    (
+        "Return the larger of the two integers a and b.",
+        "def larger(a: int, b: int) -> int:",
+        "assert larger(2, 3) == 3",
+    ),
+    ("Return the length of the text s.", "def length(s: str) -> int:", "assert length('abc') == 3"),
+    ("Return the text s in upper case.", "def shout(s: str) -> str:", "assert shout('ab') == 'AB'"),
+    ("Return n multiplied by itself.", "def square(n: int) -> int:", "assert square(-4) == 16"),
+    ("Return the first word of the text s.", "def first_word(s: str) -> str:", "assert first_word('a b') == 'a'"),
+)
+SETTINGS = (
+    "problems.per_round=6",
+    "generate.codes=5",
+    "generate.test_replies=2",
+    "generate.tests=5",
+    "generate.code_max_tokens=96",
+    "generate.test_max_tokens=96",
+    "benchmark.limit=3",
+    "benchmark.max_tokens=64",
+)
+
+
+def command(runs: Path, name: str, problems: Path, *settings: str) -> list[str]:
+    options = [part for setting in (*SETTINGS, *settings) for part in ("--set", setting)]
+    return [
+        sys.executable, "run_loop.py", "--rounds", "1", "--preset", "smoke", "--runs-dir", str(runs), "--run", name,
+        "--problems", str(problems), *options,
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def problems(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("problems") / "easy.jsonl"
+    rows = [
+        {"prompt": prompt, "signature": signature, "reference_tests": [test]} for prompt, signature, test in PROBLEMS
+    ]
+    file.write_text("\n".join(json.dumps(row) for row in rows) + "\n")
+    return file
+
+
+def check_round(database: Path) -> None:
+    """Assert that the database holds one whole round, exactly as asked for."""
+    with Store.open(database, read_only=True) as store:
+        (round_,) = store.all(Round)
+        assert round_.outcome in {"promoted", "kept"}
+        assert store.count(Reply, kind="code") == 6 * 5
+        assert store.count(Reply, kind="test") == 6 * 2
+        assert store.count(Matrix) == 6
+        assert len(store.all(Stage, round_id=round_.id)) == 8
+        (adapter,) = store.all(Adapter)
+        assert adapter.outcome == "trained", adapter.reason
+        assert adapter.path is not None
+        assert (database.parent / adapter.path / "adapter_model.safetensors").is_file()
+        assert adapter.steps == store.count(TrainStep) > 0
+        assert adapter.pairs == store.count(Pair) > 0
+        (promotion,) = store.all(Promotion)
+        assert promotion.candidate_id == adapter.id
+        assert promotion.wins + promotion.losses + promotion.ties == 3
+        assert store.count(Score) == 2 * 3
+
+
+def test_a_round_by_dpo_killed_in_training_ends_with_exact_counts(tmp_path: Path, problems: Path) -> None:
+    line = command(tmp_path, "dpo", problems)
+    process = subprocess.Popen(line, cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True)
+    log = tmp_path / "dpo" / "logs" / "run.log"
+    while not (log.exists() and "train begins" in log.read_text()):
+        assert process.poll() is None
+        time.sleep(0.1)
+    time.sleep(3)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    subprocess.run(line, cwd=ROOT, check=True, timeout=600)
+    check_round(tmp_path / "dpo" / "run.db")
+    subprocess.run(
+        [sys.executable, "run_loop.py", "verify", "--runs-dir", str(tmp_path), "--run", "dpo"],
+        cwd=ROOT,
+        check=True,
+        timeout=120,
+    )
+
+
+def test_a_round_by_kto_with_another_rule_ends(tmp_path: Path, problems: Path) -> None:
+    line = command(tmp_path, "kto", problems, "train.method=kto", "select.rule=aces")
+    subprocess.run(line, cwd=ROOT, check=True, timeout=600)
+    check_round(tmp_path / "kto" / "run.db")
