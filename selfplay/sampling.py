@@ -28,7 +28,7 @@ _STOP = ("\n```",)
 
 def _prefill(problem: Problem, kind: str) -> str:
     """Return what the answer is made to begin with: small models stray less, and nobody pays for their preambles."""
-    return "```python\n" if kind == "code" else f"```python\nassert {problem.entry_point}("
+    return "```python\n" if kind == "code" else f"```python\nassert {problem.entry_point}"
 
 
 def request(problem: Problem, kind: str, section: Generate, seed: int) -> Request:

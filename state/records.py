@@ -132,8 +132,8 @@ class Sample:
     source: str
     """Python text; the reply itself where nothing could be parsed."""
     defect: str | None
-    """Why the sample is not in the matrix: "no_code" | "syntax_error" | "no_entry_point" | "no_call" | "duplicate" |
-    "surplus"."""
+    """Why the sample is not in the matrix: "no_code" | "syntax_error" | "no_entry_point" | "no_call" |
+    "unbound_name" | "duplicate" | "surplus"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,7 +258,9 @@ class TrainStep:
     reward_margin: float | None
     reward_accuracy: float | None
     chosen_logp: float | None
+    """Mean log-probability of the step's chosen replies, nats a token."""
     rejected_logp: float | None
+    """The same of its rejected replies."""
     learning_rate: float | None
     grad_norm: float | None
     tokens: int | None
