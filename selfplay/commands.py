@@ -64,8 +64,8 @@ def _run_rounds(wanted: Wanted, play: Callable[[Loop, int], None]) -> int:
             log.info("stopped; continue with the same command")
             loop.progress.message = "stopped; continue with the same command"
             return OK
-        rounds = loop.store.rounds_overview()
-        Console().print(render_status(rounds, loop.session.run))
+        rounds, run = loop.store.rounds_overview(), loop.session.run
+    Console().print(render_status(rounds, run))
     return OK
 
 

@@ -27,7 +27,10 @@ _STOP = ("\n```",)
 
 
 def _prefill(problem: Problem, kind: str) -> str:
-    """Return what the answer is made to begin with: small models stray less, and nobody pays for their preambles."""
+    """Return what the answer is made to begin with: small models stray less, and nobody pays for their preambles.
+
+    No open bracket after the name: it would split a token that the model knows, and cost right tests.
+    """
     return "```python\n" if kind == "code" else f"```python\nassert {problem.entry_point}"
 
 

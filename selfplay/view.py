@@ -61,7 +61,7 @@ def _rate(stage: StageProgress, progress: Progress) -> str:
     speed = progress.tokens_per_s
     if stage.name in _WRITING:
         return f"{speed:.0f} tokens/s" if speed is not None else ""
-    if stage.wall_s < 1:
+    if stage.wall_s < 1 or not (stage.executions or stage.tokens):
         return ""
     if stage.name == "judge":
         return f"{stage.executions / stage.wall_s:.0f} executions/s"

@@ -78,7 +78,7 @@ class ScriptedGenerator:
         if kind == "test":
             tests = json.loads(problem.reference_tests or "[]")
             lines = [*tests, f"assert {problem.entry_point}(1) == 'surely not'"]
-            return "\n".join(lines).removeprefix(f"assert {problem.entry_point}(")
+            return "\n".join(lines).removeprefix(f"assert {problem.entry_point}")
         good = draw < self.skill(self.weights.id)
         source = problem.reference if good else wrong(problem, int(draw * 1000))
         return f"# {position}\n{source}"
