@@ -60,7 +60,7 @@ def _line(stage: StageProgress, progress: Progress) -> StageLine:
 def _rate(stage: StageProgress, progress: Progress) -> str:
     speed = progress.tokens_per_s
     if stage.name in _WRITING:
-        return f"{speed:.0f} tokens/s" if speed is not None else ""
+        return f"{speed:.0f} tokens/s" if speed else "waiting for the model"
     if stage.wall_s < 1 or not (stage.executions or stage.tokens):
         return ""
     if stage.name == "judge":
