@@ -1,0 +1,149 @@
+"""`Sandbox`: hands executions to its workers."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Self
+
+from .cells import Matrix
+from .jail import FIRST_PRIVATE_UID, JailDied
+from .probe import unavailable
+from .verdicts import LEVELS, Limits, SandboxError, SandboxUnavailable, Verdict
+from .worker import Worker
+
+Row = list[Verdict]
+Task = tuple[Callable[[Worker], Row], "Future[Row]"]
+
+
+class Sandbox:
+    """Runs codes against tests in workers of its own.
+
+    `run` and `run_matrix` may be called from many threads. The level of isolation is fixed when it is made.
+    """
+
+    def __init__(self, workers: int = 2, level: str = "auto", limits: Limits | None = None) -> None:
+        """Start the workers.
+
+        Args:
+            workers: Executions at a time, at least 1.
+            level: "auto", or a level of isolation by name; "none" is never chosen by "auto".
+            limits: What one execution may use.
+
+        Raises:
+            ValueError: No such level, or no workers.
+            SandboxUnavailable: This host does not have that level; the message says what would help.
+        """
+        if workers < 1:
+            raise ValueError("workers must be at least 1")
+        if level not in ("auto", *LEVELS):
+            raise ValueError(f"level must be one of auto, {', '.join(LEVELS)}; not {level!r}")
+        self._level = "bwrap" if level == "auto" else level
+        self._limits = limits or Limits()
+        self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+        self._closed = False
+        ready: list[Future[None]] = [Future() for _ in range(workers)]
+        self._threads = [
+            threading.Thread(target=self._work, args=(i, future), name=f"sandbox-{i}", daemon=True)
+            for i, future in enumerate(ready)
+        ]
+        for thread in self._threads:
+            thread.start()
+        try:
+            for future in ready:
+                future.result()
+        except JailDied as error:
+            self._end_threads()
+            raise SandboxUnavailable(unavailable(self._level, str(error))) from error
+
+    @property
+    def level(self) -> str:
+        """The level of isolation in force."""
+        return self._level
+
+    @property
+    def limits(self) -> Limits:
+        """What one execution may use."""
+        return self._limits
+
+    def run(self, code: str, test: str, *, entry_point: str, seed: int = 0) -> Verdict:
+        """Return the verdict of one code against one test.
+
+        Args:
+            code: Python source that defines `entry_point`.
+            test: Python source that uses it and raises on failure.
+            entry_point: The name that the test calls.
+            seed: Seed of `random` on both sides.
+
+        Raises:
+            SandboxError: The host failed twice.
+        """
+        return self.run_matrix([code], [test], entry_point=entry_point, seed=seed)[0][0]
+
+    def run_matrix(
+        self, codes: Sequence[str], tests: Sequence[str], *, entry_point: str, seed: int = 0
+    ) -> list[list[Verdict]]:
+        """Return the verdicts of every code against every test: `rows[j][k]` is code j, test k.
+
+        Raises:
+            SandboxError: The host failed twice.
+        """
+        if self._closed:
+            raise SandboxError("this sandbox is closed")
+        matrix = Matrix(tuple(tests), entry_point, seed)
+        futures: list[Future[Row]] = []
+        for code in codes:
+            future: Future[Row] = Future()
+            self._tasks.put((_row(code, matrix), future))
+            futures.append(future)
+        try:
+            return [future.result() for future in futures]
+        finally:
+            for future in futures:
+                future.cancel()
+
+    def _end_threads(self) -> None:
+        for _ in self._threads:
+            self._tasks.put(None)
+        for thread in self._threads:
+            thread.join()
+        self._closed = True
+
+    def close(self) -> None:
+        """End the workers and everything they run."""
+        if self._closed:
+            return
+        self._end_threads()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _work(self, index: int, ready: Future[None]) -> None:
+        """Serve tasks in one thread; the jails die with the thread that started them."""
+        try:
+            worker = Worker(self._level, self._limits, FIRST_PRIVATE_UID + 2 * index)
+        except JailDied as error:
+            ready.set_exception(error)
+            return
+        ready.set_result(None)
+        while (task := self._tasks.get()) is not None:
+            function, future = task
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(function(worker))
+            except BaseException as error:  # noqa: BLE001 (handed to the caller's thread)
+                future.set_exception(error)
+        worker.close()
+
+
+def _row(code: str, matrix: Matrix) -> Callable[[Worker], Row]:
+    return lambda worker: worker.row(code, matrix)

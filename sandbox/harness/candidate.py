@@ -1,0 +1,252 @@
+"""The code side: runs the candidate once, then forks one process per test that serves the test's calls.
+
+Nothing said here can make a pass: these processes only answer with values, and the judge compares them.
+"""
+
+from __future__ import annotations
+
+import builtins
+import operator
+import os
+import socket
+import sys
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from . import wire
+from .outcome import CountedOutput, OutputLimit, classify, describe
+from .peer import SHARED_MODULES, Died, Peer, find_shared, shared
+from .repeatable import random
+
+MODULE = "solution"
+JOB_BYTES = 64 << 20
+MUTABLE = frozenset({"L", "D", "S", "B", "C", "O", "E", "Q"})
+COMPILE_ERRORS = (SyntaxError, ValueError, OverflowError, RecursionError)
+
+
+def main(job: socket.socket, link: socket.socket) -> None:
+    """Load the code that `job` brings, and serve the judge at the other end of `link`."""
+    message = wire.receive(job, JOB_BYTES)
+    job.close()
+    namespace, status, detail, output = load(message)
+    is_class = isinstance(namespace.get(message["entry_point"]), type)
+    wire.send(link, {"load": status, "detail": detail, "class": is_class})
+    if status != "ok":
+        return
+    while True:
+        try:
+            request, fds = wire.receive_fds(link, 1024, 1)
+        except wire.Closed:
+            return
+        pid = os.fork()
+        if pid == 0:
+            link.close()
+            _serve_cell(socket.socket(fileno=fds[0]), namespace, message, output)
+        os.close(fds[0])
+        _, code, usage = os.wait4(pid, 0)
+        cpu_s = usage.ru_utime + usage.ru_stime
+        wire.send_done(link, request["cell"], code, cpu_s, usage.ru_maxrss * 1024)
+
+
+def load(message: dict[str, Any]) -> tuple[dict[str, Any], str, str, CountedOutput]:
+    """Run the code's top level in a module of its own; return its names, a status and a detail."""
+    output = CountedOutput(message["output_bytes"])
+    sys.stdout = sys.stderr = output.text()
+    sys.argv = [MODULE]
+    module = types.ModuleType(MODULE)
+    sys.modules[MODULE] = module
+    random.seed(message["seed"])
+    try:
+        compiled = compile(message["code"], f"<{MODULE}>", "exec", dont_inherit=True)
+    except MemoryError:
+        return {}, "syntax_error", "too deeply nested to compile", output
+    except COMPILE_ERRORS as error:
+        return {}, "syntax_error", describe(error), output
+    try:
+        exec(compiled, module.__dict__)  # noqa: S102 (this is what the process is for)
+    except BaseException as error:  # noqa: BLE001 (whatever the code raises is its outcome)
+        status, detail = classify(error, testing=False)
+        return {}, status, f"while loading: {detail}", output
+    if output.exceeded:
+        return {}, "output", "printed more than the limit while loading", output
+    return module.__dict__, "ok", "", output
+
+
+def _serve_cell(sock: socket.socket, namespace: dict[str, Any], message: dict[str, Any], output: CountedOutput) -> None:
+    status = 71
+    try:
+        random.seed(message["seed"])
+        output.left = message["output_bytes"]
+        CodePeer(sock, message["value_bytes"], namespace, output).serve()
+    except Died as ending:
+        status = 0 if ending.args == ("ended",) else 72
+    finally:
+        os._exit(status)
+
+
+def _call(function: Callable[..., object], arguments: list[object], keywords: dict[str, object]) -> object:
+    return function(*arguments, **keywords)
+
+
+OPERATIONS: dict[str, Callable[..., object]] = {
+    "getattr": getattr,
+    "setattr": setattr,
+    "call": _call,
+    "iter": iter,
+    "next": next,
+    "len": len,
+    "bool": bool,
+    "str": str,
+    "repr": repr,
+    "hash": hash,
+    "int": int,
+    "float": float,
+    "index": operator.index,
+    "getitem": operator.getitem,
+    "setitem": operator.setitem,
+    "delitem": operator.delitem,
+    "contains": operator.contains,
+    "eq": operator.eq,
+    "lt": operator.lt,
+    "le": operator.le,
+    "gt": operator.gt,
+    "ge": operator.ge,
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "truediv": operator.truediv,
+    "floordiv": operator.floordiv,
+    "mod": operator.mod,
+    "pow": operator.pow,
+    "neg": operator.neg,
+    "abs": abs,
+    "and": operator.and_,
+    "or": operator.or_,
+    "xor": operator.xor,
+    "isinstance": isinstance,
+    "issubclass": issubclass,
+}
+
+
+class CodePeer(Peer):
+    """Answers a test's requests with the code's objects."""
+
+    def __init__(self, sock: socket.socket, value_bytes: int, namespace: dict[str, Any], output: CountedOutput) -> None:
+        super().__init__(sock, value_bytes)
+        self.namespace = namespace
+        self.output = output
+
+    def perform(self, name: str, arguments: list[Any]) -> dict[str, Any]:
+        """Carry out an operation; whatever it raises is the answer."""
+        try:
+            if name == "names":
+                found = {n: self.encode(self.namespace[n]) for n in arguments if n in self.namespace}
+                return {"ok": found}
+            answer = self._operate(name, arguments)
+        except Died:
+            raise
+        except BaseException as error:  # noqa: BLE001 (whatever the code raises is its answer)
+            answer = {"x": self.exception_form(error)}
+        if self.output.exceeded:
+            answer = {"x": self.exception_form(OutputLimit("printed more than the limit"))}
+        return answer
+
+    def _operate(self, name: str, forms: list[Any]) -> dict[str, Any]:
+        arguments = [self.decode(form) for form in forms]
+        answer: dict[str, Any] = {}
+        try:
+            if name == "entry":
+                name = "call"
+                arguments[0] = self._defined(arguments[0])
+            result = OPERATIONS[name](*arguments)
+            answer["ok"] = self._result(result, arguments if name == "call" else [])
+        except Died:
+            raise
+        except BaseException as error:  # noqa: BLE001 (whatever the code raises is its answer)
+            answer["x"] = self.exception_form(error)
+        if name == "call":
+            changed = self._changed(forms, arguments)
+            if changed:
+                answer["m"] = changed
+        return answer
+
+    def _defined(self, name: str) -> object:
+        if name not in self.namespace:
+            raise NameError(f"name {name!r} is not defined")
+        return self.namespace[name]
+
+    def _result(self, result: object, arguments: list[Any]) -> object:
+        if arguments and type(result) in (list, dict, set, bytearray):
+            for index, argument in enumerate(arguments[1]):
+                if argument is result:
+                    return ["@", index]
+        try:
+            return self.encode(result)
+        except wire.WireError:
+            return self.opaque(result)
+
+    def _changed(self, forms: list[Any], arguments: list[Any]) -> list[list[object]]:
+        """Return `[index or name, new form]` of every argument that the call changed."""
+        changed: list[list[object]] = []
+        pairs = [(i, form, arguments[1][i]) for i, form in enumerate(forms[1][1:])]
+        names = list(arguments[2])
+        pairs += [(n, forms[2][2 + 2 * i], arguments[2][n]) for i, n in enumerate(names)]
+        for where, form, value in pairs:
+            if type(form) is list and form[0] in MUTABLE | {"T"}:
+                now = self.encode(value)
+                if now != form:
+                    changed.append([where, now])
+        return changed
+
+    def opaque(self, value: Any) -> object:
+        """Return the form of an object of the code's."""
+        if isinstance(value, Callback) and value.owner is self:
+            return ["h", value.number]
+        if isinstance(value, types.ModuleType) and value.__name__ in SHARED_MODULES:
+            return ["mo", value.__name__]
+        if shared(value):
+            return ["im", value.__module__, value.__qualname__]
+        number = self.keep(value)
+        if isinstance(value, type):
+            if issubclass(value, BaseException):
+                return ["ex", number, self.exception_form(value.__new__(value))]
+            return ["cl", number, value.__name__]
+        if isinstance(value, Iterator):
+            return ["it", number]
+        if callable(value):
+            return ["fn", number, str(getattr(value, "__name__", "function"))]
+        return ["ob", number, type(value).__name__]
+
+    def build(self, data: list[Any]) -> object:
+        """Return the object that a form of the judge's stands for."""
+        tag, number = data
+        if tag == "h":
+            return self.objects[number]
+        if tag == "cb":
+            return Callback(self, number)
+        if tag == "en":
+            return self.namespace[number]
+        if tag == "bi":
+            return getattr(builtins, number)
+        if tag == "im":
+            return find_shared(*number)
+        raise wire.WireError(f"not a value: tag {tag!r}")
+
+
+class Callback:
+    """A function of the test's, called from the code."""
+
+    def __init__(self, owner: CodePeer, number: int) -> None:
+        self.owner = owner
+        self.number = number
+
+    def __call__(self, *args: object, **kwargs: object) -> object:
+        """Call the test's function and return what it returns."""
+        owner = self.owner
+        answer = owner.request("call", [self.number, owner.encode(list(args)), owner.encode(kwargs)])
+        if "x" in answer:
+            name = answer["x"][1]
+            kind = getattr(builtins, name, Exception)
+            raise kind(*owner.decode(answer["x"][3]))
+        return owner.decode(answer["ok"])

@@ -1,0 +1,4 @@
+# {"allowed": ["passed"], "entry": "S", "test": "class X(S):\n    pass\nassert X().f(3) == 4"}
+class S:
+    def f(self, x):
+        return x + 1

@@ -1,0 +1,19 @@
+# {"allowed": ["passed"], "entry": "f", "test": "assert f(3) == [], f(3)"}
+import os
+import sys
+
+
+def f(x):
+    found = []
+
+    def attempt(name, function, *arguments):
+        try:
+            function(*arguments)
+        except (OSError, ValueError, AttributeError, ImportError, LookupError, RecursionError):
+            return
+        found.append(name)
+
+    for folder in (p for p in sys.path if p):
+        attempt('write ' + folder, open, folder + '/evil.pth', 'w')
+    attempt('pycache', os.mkdir, os.path.dirname(os.__file__) + '/__pycache__/evil')
+    return found

@@ -1,0 +1,5 @@
+# {"allowed": ["failed", "exception"], "entry": "f", "test": "assert f(3) == 4"}
+def f(x):
+    value = []
+    value.append(value)
+    return value

@@ -1,0 +1,4 @@
+# {"allowed": ["timeout"], "entry": "f", "test": "assert f(3) == 4"}
+def f(x):
+    while True:
+        pass

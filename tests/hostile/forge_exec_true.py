@@ -1,0 +1,6 @@
+# {"allowed": ["exception"], "entry": "f", "test": "assert f(3) == 4"}
+import os
+
+
+def f(x):
+    os.execv('/bin/true', ['true'])

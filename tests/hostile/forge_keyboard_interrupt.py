@@ -1,0 +1,3 @@
+# {"allowed": ["exception"], "entry": "f", "test": "assert f(3) == 4"}
+def f(x):
+    raise KeyboardInterrupt

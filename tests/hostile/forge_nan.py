@@ -1,0 +1,3 @@
+# {"allowed": ["failed"], "entry": "f", "test": "assert f(3) == 4"}
+def f(x):
+    return float('nan')

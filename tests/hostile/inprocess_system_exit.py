@@ -1,0 +1,4 @@
+# {"allowed": ["exception"], "entry": "S", "test": "class X(S):\n    pass\nassert X().f(3) == 4"}
+class S:
+    def f(self, x):
+        raise SystemExit(0)
