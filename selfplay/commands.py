@@ -23,6 +23,7 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.table import Table
 from rich.text import Text
 
 from sandbox import SandboxError, SandboxUnavailable, Status
@@ -158,12 +159,13 @@ def examine(preset: str | None, runs_dir: Path) -> int:
     def show() -> int:
         console = Console()
         checks = checkup(preset, runs_dir, startup.cache_dir())
+        table = Table.grid(padding=(0, 2))
         for check in checks:
-            mark = {"ok": ("ok  ", "green"), "note": ("note", "yellow"), "stop": ("STOP", "bold red")}[check.level]
-            line = Text.assemble(mark, "  ", (f"{check.name:<14}", "bold"), check.fact)
-            console.print(line)
+            mark, style = {"ok": ("ok", "green"), "note": ("note", "yellow"), "stop": ("STOP", "bold red")}[check.level]
+            table.add_row(Text(mark, style), Text(check.name, "bold"), Text(check.fact))
             if check.advice:
-                console.print(Text(f"{'':20}{check.advice}", style="dim"))
+                table.add_row("", "", Text(check.advice, "dim"))
+        console.print(table)
         stops = sum(check.level == "stop" for check in checks)
         console.print(
             "A run can work here."

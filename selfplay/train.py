@@ -21,10 +21,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, TypedDict
 
+from selfplay.channel import Json
 from selfplay.config import Train
 from selfplay.errors import HostError
 from selfplay.prompts import Message
-from selfplay.worker import MEMORY_SIGNS, Json, Worker, WorkerDied, cpu_environment
+from selfplay.worker import MEMORY_SIGNS, Worker, WorkerDied, cpu_environment
 
 logger = logging.getLogger(__name__)
 

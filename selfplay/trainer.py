@@ -34,11 +34,11 @@ from torch.utils.data import DataLoader
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, TrainerCallback, set_seed
 from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 
+from selfplay.channel import Channel, Json, serve
 from selfplay.train import Example, TrainJob, TrainResult, from_message
 from selfplay.train_files import Reference, Scores, mark_whole, reference, restart_point, write_result
 from selfplay.train_rows import Lengths, Plan, in_order, rows_of
 from selfplay.train_watch import Watch
-from selfplay.worker import Channel, Json, serve
 
 logger = logging.getLogger(__name__)
 

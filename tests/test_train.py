@@ -20,6 +20,7 @@ import psutil
 import pytest
 from safetensors.numpy import load_file
 
+from selfplay.channel import Channel, Json, serve
 from selfplay.config import Train
 from selfplay.errors import HostError
 from selfplay.train import (
@@ -34,7 +35,7 @@ from selfplay.train import (
     train,
 )
 from selfplay.train_files import mark_whole, restart_point, write_result
-from selfplay.worker import Channel, Json, WorkerDied, serve
+from selfplay.worker import WorkerDied
 
 PAIRS = 7
 LN2 = math.log(2)
