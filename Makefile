@@ -17,9 +17,9 @@ lint: env
 	$(RUN) mypy
 
 bench: env
-	$(RUN) python bench/generation.py
-	$(RUN) python bench/training.py
-	$(RUN) python bench/overhead.py
+	$(RUN) python -m bench.generation
+	$(RUN) python -m bench.training
+	$(RUN) python -m bench.overhead
 
 env: $(UV)
 	$(UV) sync --frozen --extra $(EXTRA)

@@ -1,6 +1,6 @@
 """What share of a round's time is neither model nor sandbox, and the memory of the whole process tree.
 
-    python bench/overhead.py [RUNS_DIR] [NAME]
+    python -m bench.overhead [RUNS_DIR] [NAME]
 
 Reads the database of a finished run; without arguments it plays one round of preset `smoke` first, in a temporary
 folder. A round's wall time runs from the round's row to its end; model time is the time the loop waited for a model

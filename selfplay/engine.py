@@ -51,6 +51,8 @@ class Open:
 
     prompt_tokens: int
     replies: list[Reply]
+    copies: int
+    """How often each reply is wanted."""
 
     def take(self, output: RequestOutput) -> None:
         """Add what a step has written."""
@@ -88,7 +90,11 @@ class Engine:
         """Take a request in; return its answer at once where its prompt leaves no room for a reply."""
         text = self.tokenizer.apply_chat_template(request["messages"], tokenize=False, add_generation_prompt=True)
         ids = self.tokenizer.encode(text + request["prefill"], add_special_tokens=False)
-        entry = Open(prompt_tokens=len(ids), replies=[Reply() for _ in range(request["n"])])
+        # The engine refuses several greedy replies to one prompt: they are one reply, several times.
+        distinct = request["n"] if request["temperature"] > 0 else 1
+        entry = Open(
+            prompt_tokens=len(ids), replies=[Reply() for _ in range(distinct)], copies=request["n"] // distinct
+        )
         room = self.max_len - len(ids)
         if room < 1:
             for reply in entry.replies:
@@ -96,7 +102,10 @@ class Engine:
             return answer(request["id"], entry)
         self.open[request["id"]] = entry
         self.engine.add_request(
-            request["id"], {"prompt_token_ids": ids}, sampling(request, room), lora_request=self.lora
+            request["id"],
+            {"prompt_token_ids": ids},
+            sampling(request, len(entry.replies), room),
+            lora_request=self.lora,
         )
         return None
 
@@ -126,17 +135,18 @@ def answer(request_id: str, entry: Open) -> Json:
     completions = [
         {"text": "".join(reply.text), "tokens": reply.tokens, "finish_reason": reply.finish_reason}
         for reply in entry.replies
+        for _ in range(entry.copies)
     ]
     return {"request_id": request_id, "prompt_tokens": entry.prompt_tokens, "completions": completions}
 
 
-def sampling(request: Json, room: int) -> SamplingParams:
-    """Return the engine's form of a request's sampling settings, for a reply of at most `room` tokens."""
+def sampling(request: Json, n: int, room: int) -> SamplingParams:
+    """Return the engine's form of a request's sampling settings, for `n` replies of at most `room` tokens."""
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
 
     return SamplingParams(
-        n=request["n"],
+        n=n,
         temperature=request["temperature"],
         top_p=request["top_p"],
         max_tokens=min(request["max_tokens"], room),

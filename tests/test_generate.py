@@ -201,6 +201,13 @@ def test_a_reply_goes_on_from_its_prefill_and_ends_before_its_stop_text(real: Vl
 
 
 @pytest.mark.e2e
+def test_several_greedy_replies_are_one_reply_several_times(real: VllmGenerator) -> None:
+    first, second, third = next(real.generate([ask("a", n=3, temperature=0.0, max_tokens=8, seed=None)])).completions
+    assert first.tokens > 0
+    assert first == second == third
+
+
+@pytest.mark.e2e
 def test_a_killed_engine_is_replaced_and_every_request_answered_once(real: VllmGenerator) -> None:
     requests = mixed_requests()
     canary = real.canary

