@@ -3,7 +3,7 @@
     python -m bench.generation [--model smollm2-135m] [--turns 5] [--requests 8] [--tokens 64]
 
 Both engines stay up, each in a process of its own with the same environment, and only one works at a time. Every turn
-asks both for the same new prompts, in an order that alternates, and the results are the medians of the turns' ratios: by
+asks both for the same new prompts, in an order that alternates. The results are the medians of the turns' ratios: by
 the clock, and by the CPU seconds of the engine, which is what counts on a machine with other work to do.
 """
 

@@ -201,6 +201,16 @@ def test_a_reply_goes_on_from_its_prefill_and_ends_before_its_stop_text(real: Vl
 
 
 @pytest.mark.e2e
+def test_a_call_that_was_left_early_does_not_disturb_the_next(real: VllmGenerator) -> None:
+    left = real.generate([ask("short", max_tokens=2), *[ask(name, n=4, max_tokens=200) for name in "abc"]])
+    assert next(left).request_id == "short"
+    del left
+    answers = list(real.generate([ask(name, "Say hello.", n=1, max_tokens=8) for name in "abc"]))
+    assert sorted(answer.request_id for answer in answers) == list("abc")
+    assert all(answer.completions[0].tokens <= 8 for answer in answers)
+
+
+@pytest.mark.e2e
 def test_several_greedy_replies_are_one_reply_several_times(real: VllmGenerator) -> None:
     first, second, third = next(real.generate([ask("a", n=3, temperature=0.0, max_tokens=8, seed=None)])).completions
     assert first.tokens > 0
