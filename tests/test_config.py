@@ -48,8 +48,14 @@ def test_every_preset_loads_and_says_its_name(name: str) -> None:
     assert (PRESETS / f"{name}.toml").read_text().startswith("# ")
 
 
-def test_the_cpu_preset_is_every_default() -> None:
-    assert load("cpu") == Config()
+def test_the_cpu_preset_changes_sizes_and_no_rule() -> None:
+    cpu, default = load("cpu"), Config()
+    assert (cpu.select, cpu.train, cpu.benchmark, cpu.gate) == (
+        default.select,
+        default.train,
+        default.benchmark,
+        default.gate,
+    )
 
 
 def test_the_paper_preset_has_as_many_tests_as_codes_and_no_filter_of_ours() -> None:

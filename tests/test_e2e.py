@@ -33,9 +33,10 @@ PROBLEMS = (
 )
 SETTINGS = (
     "problems.per_round=6",
-    "generate.codes=5",
-    "generate.test_replies=2",
-    "generate.tests=5",
+    "generate.codes=8",
+    "generate.test_replies=3",
+    "generate.tests=6",
+    "generate.temperature=1.0",
     "generate.code_max_tokens=96",
     "generate.test_max_tokens=96",
     "benchmark.limit=3",
@@ -66,8 +67,8 @@ def check_round(database: Path) -> None:
     with Store.open(database, read_only=True) as store:
         (round_,) = store.all(Round)
         assert round_.outcome in {"promoted", "kept"}
-        assert store.count(Reply, kind="code") == 6 * 5
-        assert store.count(Reply, kind="test") == 6 * 2
+        assert store.count(Reply, kind="code") == 6 * 8
+        assert store.count(Reply, kind="test") == 6 * 3
         assert store.count(Matrix) == 6
         assert len(store.all(Stage, round_id=round_.id)) == 8
         (adapter,) = store.all(Adapter)
@@ -102,7 +103,16 @@ def test_a_round_by_dpo_killed_in_training_ends_with_exact_counts(tmp_path: Path
     )
 
 
-def test_a_round_by_kto_with_another_rule_ends(tmp_path: Path, problems: Path) -> None:
-    line = command(tmp_path, "kto", problems, "train.method=kto", "select.rule=aces")
-    subprocess.run(line, cwd=ROOT, check=True, timeout=600)
+def test_a_round_by_kto_ends(tmp_path: Path, problems: Path) -> None:
+    subprocess.run(command(tmp_path, "kto", problems, "train.method=kto"), cwd=ROOT, check=True, timeout=600)
     check_round(tmp_path / "kto" / "run.db")
+
+
+def test_a_round_by_another_rule_ends(tmp_path: Path, problems: Path) -> None:
+    subprocess.run(command(tmp_path, "aces", problems, "select.rule=aces"), cwd=ROOT, check=True, timeout=600)
+    with Store.open(tmp_path / "aces" / "run.db", read_only=True) as store:
+        (round_,) = store.all(Round)
+        assert round_.outcome in {"promoted", "kept"}
+        assert {pair.rule for pair in store.all(Pair)} <= {"aces"}
+        (adapter,) = store.all(Adapter)
+        assert adapter.outcome == ("trained" if store.count(Pair) else "too_few_pairs")

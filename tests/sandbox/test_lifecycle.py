@@ -110,8 +110,10 @@ def test_a_host_without_bubblewrap_is_told_what_it_could_use_and_what_would_help
     monkeypatch.setattr(jail, "find_bwrap", lambda: None)
     with pytest.raises(SandboxUnavailable) as raised:
         Sandbox(workers=1)
-    for part in ("no bubblewrap", "--set sandbox.level=", "landlock", "Docker", "AppArmor"):
-        assert part in str(raised.value)
+    message = str(raised.value)
+    for part in ("no bubblewrap", "Docker", "AppArmor"):
+        assert part in message
+    assert "--set sandbox.level=landlock" in message or "--set sandbox.level=uid" in message
 
 
 def test_no_isolation_is_never_chosen_for_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
