@@ -179,5 +179,7 @@ def _preload() -> Iterator[Check]:
         name="allocator",
         level="ok" if tcmalloc else "note",
         fact=", ".join(found) or "neither libiomp5 nor tcmalloc",
-        advice="" if tcmalloc else "tcmalloc may make generation on a CPU some percent faster: apt-get install libtcmalloc-minimal4",
+        advice=""
+        if tcmalloc
+        else "tcmalloc may make generation on a CPU some percent faster: apt-get install libtcmalloc-minimal4",
     )

@@ -78,7 +78,8 @@ def resolve_config(wanted: Wanted, stored: Run | None) -> Config:
         source = str(Path(source).expanduser().absolute())
     asked = {"model.name": wanted.model, "problems.source": source}
     if stored is None:
-        return config.load(wanted.preset or preset_for(), wanted.overrides, **asked)
+        preset = preset_for() if wanted.preset in (None, "auto") else wanted.preset
+        return config.load(preset, wanted.overrides, **asked)
     before = config.from_json(stored.config)
     if wanted.preset is None and not wanted.overrides and not any(asked.values()):
         return before
