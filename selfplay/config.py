@@ -52,7 +52,7 @@ class Problems(Section):
     """Where problems come from."""
 
     source: str = "builtin"
-    """"builtin", a JSONL file, or a hub data set id."""
+    """"builtin", one file of it ("builtin:basics"), a JSONL file, or a hub data set id."""
     per_round: int = Field(default=32, ge=1)
     """Problems drawn without replacement for each round, by a seed of the run and the round."""
     decontaminate: bool = True

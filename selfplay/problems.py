@@ -119,15 +119,20 @@ def load(source: str, *, data_dir: Path | None = None, fetch: Fetch | None = Non
     """Return every problem of a source, in its order, none twice.
 
     Args:
-        source: "builtin", a JSONL file (.jsonl, .jsonl.gz), or a hub data set id.
+        source: "builtin", one file of it ("builtin:basics"), a JSONL file (.jsonl, .jsonl.gz), or a hub data set id.
         data_dir: Where a relative file is looked for when the working folder does not have it.
         fetch: Reads the rows of a hub data set; None is the `datasets` library.
 
     Raises:
         UserError: The source is not there, is empty, or a row of it is wrong; the message names file and line.
     """
-    if source == "builtin":
-        problems = _collect("builtin", (row for path in sorted(TASKS.glob("*.jsonl")) for row in _read(path)))
+    family, _, part = source.partition(":")
+    if family == "builtin":
+        paths = sorted(TASKS.glob("*.jsonl"))
+        chosen = [path for path in paths if part in ("", path.stem)]
+        if not chosen:
+            raise UserError(f"{source!r}: the built-in problems are {', '.join(path.stem for path in paths)}")
+        problems = _collect("builtin", (row for path in chosen for row in _read(path)))
     elif (path := _file(source, data_dir)) is not None:
         problems = _collect(path.name, _read(path))
     elif _HUB_ID.fullmatch(source):

@@ -262,3 +262,14 @@ def test_the_built_in_set_is_large_and_every_problem_in_it_can_be_measured() -> 
     assert all(item.source == "builtin" and item.signature and item.reference for item in found)
     assert all(6 <= len(json.loads(item.reference_tests or "[]")) <= 10 for item in found)
     assert [item.position for item in found] == list(range(len(found)))
+
+
+def test_one_file_of_the_built_in_problems_can_be_asked_for() -> None:
+    everything, basics = problems.load("builtin"), problems.load("builtin:basics")
+    assert 0 < len(basics) < len(everything)
+    assert {problem.id for problem in basics} <= {problem.id for problem in everything}
+
+
+def test_an_unknown_file_of_the_built_in_problems_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(UserError, match="basics"):
+        problems.load("builtin:nothing")

@@ -167,7 +167,8 @@ def test_ids_and_entry_points_are_used_once() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_file_spans_all_levels(path: Path) -> None:
-    assert {row.level for row in read_rows(path)} == set(LEVELS)
+    wanted = {"easy", "medium"} if path.stem == "basics" else set(LEVELS)  # basics: what half a billion weights can do
+    assert {row.level for row in read_rows(path)} == wanted
 
 
 def test_most_problems_are_within_reach_of_a_small_model() -> None:
