@@ -1,7 +1,8 @@
 # `make run` and `make test` work on a fresh machine: python3 (3.11 or newer) with venv, make and git are all they ask for.
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 EXTRA := $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
-RUN := $(UV) run --frozen --extra $(EXTRA)
+SYNCED := .venv/.synced-$(EXTRA)
+RUN := $(UV) run --no-sync
 
 .PHONY: run test lint bench env clean
 
@@ -21,8 +22,12 @@ bench: env
 	$(RUN) python -m bench.training
 	$(RUN) python -m bench.overhead
 
-env: $(UV)
+env: $(SYNCED)
+
+# Only when the lock has changed: a sync must not swap packages under a run in progress.
+$(SYNCED): uv.lock pyproject.toml | $(UV)
 	$(UV) sync --frozen --extra $(EXTRA)
+	touch $@
 
 # A private uv where the machine has none.
 .uv/bin/uv:
