@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -53,12 +54,8 @@ def _run_rounds(wanted: Wanted, play: Callable[[Loop, int], None]) -> int:
     console = Console(stderr=True)
     folder = run_folder(wanted.runs_dir, wanted.run)
     settings = startup.resolve_config(wanted, stored_run(folder))
-    tasks = startup.load_tasks(settings)
-    startup.load_problems(settings, tasks)
-    with ExitStack() as stack:
-        startup.open_sandbox(settings, stack)
-    model = _model(settings, console)
-    with startup.opened(folder, settings, model, rounds=wanted.rounds, console=console) as loop:
+    find_model = partial(_model, settings, console)
+    with startup.opened(folder, settings, find_model, rounds=wanted.rounds, console=console) as loop:
         try:
             play(loop, wanted.rounds)
         except (StopRequested, KeyboardInterrupt):

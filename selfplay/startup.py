@@ -26,7 +26,7 @@ from selfplay.dashboard import Dashboard
 from selfplay.engines import Engines, Weights
 from selfplay.errors import UserError
 from selfplay.generate import Generator, VllmGenerator
-from selfplay.machine import preset_for
+from selfplay.machine import gpu_memory_bytes, preset_for
 from selfplay.progress import LogTail, Progress
 from selfplay.resources import Resources
 from selfplay.rounds import Loop, Tools
@@ -147,7 +147,7 @@ def open_sandbox(settings: Config, stack: ExitStack) -> Sandbox:
 
 def vllm_generator(current: Session) -> Callable[[Weights], Generator]:
     """Return what starts a model process that serves given weights for this run."""
-    section, gpu = current.config.generate, bool(_gpus())
+    section, gpu = current.config.generate, bool(gpu_memory_bytes())
     merged = section.weights == "merged" or (section.weights == "auto" and not gpu)
 
     def start(weights: Weights) -> Generator:
@@ -165,17 +165,11 @@ def vllm_generator(current: Session) -> Callable[[Weights], Generator]:
     return start
 
 
-def _gpus() -> list[int]:
-    from selfplay.machine import gpu_memory_bytes
-
-    return gpu_memory_bytes()
-
-
 @contextmanager
 def opened(
     folder: Path,
     settings: Config,
-    model: models.ModelFiles,
+    find_model: Callable[[], models.ModelFiles],
     *,
     rounds: int,
     console: Console,
@@ -186,7 +180,7 @@ def opened(
     Args:
         folder: The run's folder.
         settings: The resolved config.
-        model: The base model's files.
+        find_model: Returns the base model's files, fetched if need be; called once all else is known to work.
         rounds: Rounds asked for; for display only.
         console: Where the dashboard is drawn, if it is a terminal.
         make_tools: What the loop works with; None is the real thing.
@@ -195,6 +189,7 @@ def opened(
         tasks = load_tasks(settings)
         found = load_problems(settings, tasks)
         box = open_sandbox(settings, stack)
+        model = find_model()
         stack.enter_context(session.owned(folder))
         current = session.open_run(
             folder,

@@ -63,7 +63,7 @@ def run(runs_dir: Path, name: str, rounds: int, delay_s: float = 0.0, overrides:
     tools = scripted_tools(delay_s)
     console = Console(stderr=True, force_terminal=False)
     with startup.opened(
-        run_folder(runs_dir, name), settings, model, rounds=rounds, console=console, make_tools=tools
+        run_folder(runs_dir, name), settings, lambda: model, rounds=rounds, console=console, make_tools=tools
     ) as loop:
         try:
             play(loop, rounds)
