@@ -14,11 +14,13 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
@@ -69,27 +71,38 @@ def _run_rounds(wanted: Wanted, play: Callable[[Loop, int], None]) -> int:
 
 def _model(settings: config.Config, console: Console) -> models.ModelFiles:
     """Find the base model's files, showing what is fetched: a bar on a terminal, a line elsewhere."""
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    rows: dict[str, TaskID] = {}
+    with _bar(console) as bar:
+        rows: dict[str, TaskID] = {}
 
-    def show(what: str, done: int, total: int | None) -> None:
-        if what not in rows:
-            rows[what] = bar.add_task(what, total=total)
-            if total is not None and not console.is_terminal:
-                console.print(f"{what} ({total / 1e6:.0f} MB)")
-        bar.update(rows[what], completed=done, total=total)
+        def show(what: str, done: int, total: int | None) -> None:
+            if what not in rows:
+                for row in bar.task_ids:  # what was going on before is over
+                    bar.remove_task(row)
+                rows[what] = bar.add_task(what, total=total)
+                if not console.is_terminal:
+                    console.print(what if total is None else f"{what} ({total / 1e6:.0f} MB)")
+            bar.update(rows[what], completed=done, total=total)
 
-    with bar:
         return models.resolve(settings.model.name, settings.model.revision, cache=startup.cache_dir(), progress=show)
+
+
+def _bar(console: Console) -> Progress:
+    """Return a progress display of bytes; work without a known size is shown by its moving bar alone."""
+    sized: list[ProgressColumn] = [DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()]
+    columns = [TextColumn("{task.description}"), BarColumn(), *map(OfKnownSize, sized)]
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+class OfKnownSize(ProgressColumn):
+    """Another column, left empty for work whose size is not known."""
+
+    def __init__(self, column: ProgressColumn) -> None:
+        super().__init__()
+        self.column = column
+
+    def render(self, task: Task) -> RenderableType:
+        """Return what the column shows of a task."""
+        return Text() if task.total is None else self.column.render(task)
 
 
 def show_status(name: str, runs_dir: Path) -> int:

@@ -165,6 +165,8 @@ def _stage(stage: StageLine, bar_width: int) -> Text:
         if stage.wall_s is not None:
             line.append(f"  in {duration(stage.wall_s)}", style="dim")
     if stage.state != "running":
+        if stage.state == "pending" and stage.done:
+            line.append(f" {stage.done} {stage.unit} so far", style="dim")
         return line
     if stage.total > 0:
         filled = min(bar_width, bar_width * stage.done // stage.total)

