@@ -129,7 +129,7 @@ class Sandbox:
     def _work(self, index: int, ready: Future[None]) -> None:
         """Serve tasks in one thread; the jails die with the thread that started them."""
         try:
-            worker = Worker(self._level, self._limits, FIRST_PRIVATE_UID + 2 * index)
+            worker = Worker(self._level, self._limits, FIRST_PRIVATE_UID + 3 * index)
         except JailDied as error:
             ready.set_exception(error)
             return

@@ -136,18 +136,20 @@ class JailDied(Exception):  # noqa: N818 (an ending, not an error)
 class Jail:
     """One running zygote."""
 
-    def __init__(self, level: str, role: str, private_uid: int = 0) -> None:
+    def __init__(self, level: str, role: str, limits: Limits, private_uid: int = 0) -> None:
         """Start it.
 
         Args:
             level: A level of isolation.
-            role: "code" or "judge", for messages.
+            role: What its sessions do: "code", "judge" or "inprocess".
+            limits: What its processes may use.
             private_uid: The user id at level "uid".
 
         Raises:
             JailDied: It did not start; the message is what it or bubblewrap said.
         """
         self.role = role
+        self.limits = limits
         self.session = 0
         if level == "bwrap":
             bwrap = find_bwrap()
@@ -180,32 +182,35 @@ class Jail:
             theirs.close()
         try:
             ours.settimeout(START_S)
-            wire.send(ours, setup)
+            wire.send(ours, {**setup, "role": role, "memory_bytes": limits.memory_bytes})
             wire.receive(ours, REPLY_BYTES)
             _first_to_go(self.process.pid)
         except (OSError, wire.Closed, wire.WireError) as error:
             said = self.close()
             raise JailDied(said or f"the {role} zygote did not start: {error}") from error
 
-    def spawn(self, kind: str, fds: list[int], limits: Limits, forks: int) -> int:
+    def spawn(self, fds: list[int], *, forks: int = 0, tests: int = 0) -> int:
         """Start a session with these descriptors; return its number.
+
+        Args:
+            fds: At most four.
+            forks: Processes that it may start.
+            tests: Tests it will serve: there is CPU time for each, and for the code itself.
 
         Raises:
             JailDied: The zygote has gone.
         """
         self.session += 1
         message = {
-            "spawn": kind,
-            "session": self.session,
+            "spawn": self.session,
             "forks": forks,
-            "threads": limits.threads,
-            "memory_bytes": limits.memory_bytes,
-            "cpu_s": limits.cpu_s,
+            "threads": self.limits.threads,
+            "cpu_s": self.limits.cpu_s * (1 + tests),
         }
         self._send(message, fds)
         return self.session
 
-    def _send(self, message: dict[str, object], fds: list[int]) -> None:
+    def _send(self, message: dict[str, int], fds: list[int]) -> None:
         try:
             wire.send(self.control, message, fds)
         except (OSError, wire.Closed) as error:
@@ -252,16 +257,16 @@ def _first_to_go(pid: int) -> None:
             Path(f"/proc/{process}/oom_score_adj").write_text("1000", encoding="ascii")
 
 
-def start(level: str, role: str, private_uid: int = 0) -> Jail:
+def start(level: str, role: str, limits: Limits, private_uid: int = 0) -> Jail:
     """Start a zygote; try twice, because a loaded host may be slow once.
 
     Raises:
         SandboxError: It started neither time.
     """
     try:
-        return Jail(level, role, private_uid)
+        return Jail(level, role, limits, private_uid)
     except JailDied:
         try:
-            return Jail(level, role, private_uid)
+            return Jail(level, role, limits, private_uid)
         except JailDied as error:
             raise SandboxError(f"the sandbox cannot start at level {level}: {error}") from error

@@ -16,7 +16,8 @@ from typing import Any
 from . import jail
 from .cells import Matrix, Raw, Row, is_record
 from .harness import wire
-from .harness.judge import GRACE_S, Reader
+from .harness.attempts import Reader
+from .harness.judge import GRACE_S
 from .verdicts import Limits, SandboxError, Verdict
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,8 @@ CHUNK = 32
 BUSY_FRAC = 0.6
 """A timeout that used less CPU than this part of its wall time is tried once more alone: the host may be busy."""
 RESULT_BYTES = 1 << 16
+MATRICES = 500
+"""Matrices that one session of the judge reads before another takes its place."""
 
 
 class JudgeDied(Exception):  # noqa: N818 (an ending, not an error)
@@ -33,10 +36,15 @@ class JudgeDied(Exception):  # noqa: N818 (an ending, not an error)
 
 
 class Worker:
-    """A code jail and a judge jail, used by one thread."""
+    """A code jail and a judge jail, used by one thread; a third for tests that cannot be split, once there is one."""
 
     def __init__(self, level: str, limits: Limits, private_uid: int) -> None:
-        """Start both jails.
+        """Start the jails.
+
+        Args:
+            level: A level of isolation.
+            limits: What one execution may use.
+            private_uid: First of the three user ids that are its own at level "uid".
 
         Raises:
             JailDied: One does not start; the message says why.
@@ -44,34 +52,40 @@ class Worker:
         self.level = level
         self.limits = limits
         self.private_uid = private_uid
-        self.code = jail.Jail(level, "code", private_uid)
+        self.code = jail.Jail(level, "code", limits, private_uid)
         try:
-            self.judge = jail.Jail(level, "judge", private_uid + 1)
+            self.judge = jail.Jail(level, "judge", limits, private_uid + 1)
         except BaseException:
             self.code.close()
             raise
+        self.inprocess: jail.Jail | None = None
         self.matrix: Matrix | None = None
         self.session: socket.socket | None = None
         self.session_number = 0
+        self.matrices = 0
+        self.compiled = False
+        """The judge has said that it has read the tests."""
 
     def close(self) -> None:
-        """End both jails and everything in them."""
+        """End the jails and everything in them."""
         if self.session is not None:
             self.session.close()
             self.session = None
         self.matrix = None
-        self.code.close()
-        self.judge.close()
+        for each in (self.code, self.judge, self.inprocess):
+            if each is not None:
+                each.close()
+        self.inprocess = None
 
     def restart(self) -> None:
-        """Replace both jails.
+        """Replace the jails.
 
         Raises:
             SandboxError: The host cannot start them any more.
         """
         self.close()
-        self.code = jail.start(self.level, "code", self.private_uid)
-        self.judge = jail.start(self.level, "judge", self.private_uid + 1)
+        self.code = jail.start(self.level, "code", self.limits, self.private_uid)
+        self.judge = jail.start(self.level, "judge", self.limits, self.private_uid + 1)
 
     # --- a row ---------------------------------------------------------------------------------------------------
 
@@ -99,8 +113,11 @@ class Worker:
 
     def _some(self, code: str, matrix: Matrix, cells: list[int]) -> dict[int, Raw]:
         """Return what became of at least the first of the cells."""
-        chunk = cells[: CHUNK if self.level == "bwrap" else 1]
+        chunk = cells[:CHUNK]
         row = self._twice(code, matrix, chunk)
+        if row.ending == "alone":
+            chunk = cells[:1]
+            row = self._twice(code, matrix, chunk)
         if row.ending in ("finished", "broken"):
             return row.cells
         if row.ending == "timeout" and row.report["cpu_s"] < BUSY_FRAC * self.limits.wall_s:
@@ -125,9 +142,9 @@ class Worker:
         return raw
 
     def _twice(self, code: str, matrix: Matrix, cells: list[int]) -> Row:
-        """Make one attempt, and a second in new jails if the host failed."""
+        """Make one attempt, and a second in new jails if the host failed, or a test broke the judge's session."""
         try:
-            return self._attempt(code, matrix, cells)
+            return self._attempt(code, matrix, cells, in_session=True)
         except JudgeDied:
             if len(matrix.tests) > 1:
                 return self._apart(code, matrix, cells)
@@ -135,7 +152,7 @@ class Worker:
             log.warning("sandbox worker failed (%s); starting it again", error)
         self.restart()
         try:
-            return self._attempt(code, matrix, cells)
+            return self._attempt(code, matrix, cells, in_session=False)
         except JudgeDied:
             if len(matrix.tests) > 1:
                 return self._apart(code, matrix, cells)
@@ -152,17 +169,23 @@ class Worker:
             row.cells[cell] = part.cells.get(0) or Raw(part.ending, part.detail, part.wall_s)
         return row
 
-    def _attempt(self, code: str, matrix: Matrix, cells: list[int]) -> Row:
+    def _attempt(self, code: str, matrix: Matrix, cells: list[int], *, in_session: bool) -> Row:
         session = self._judge_for(matrix)
         code_end, judge_end = socket.socketpair()
         job, job_end = socket.socketpair()
         with job:
             try:
-                number = self.code.spawn("code", [job_end.fileno(), code_end.fileno()], self.limits, len(cells))
+                fds, count = [job_end.fileno(), code_end.fileno()], len(cells)
+                may_fork = count > 1 and self.level == "bwrap"  # where nothing that it leaves can hide
+                number = self.code.spawn(fds, forks=count if may_fork else 0, tests=count)
                 job_end.close()
                 code_end.close()
-                self._hand_over(job, self._job(code, matrix))
-                row = self._listen(session, cells, judge_end)
+                told = {"cells": count, "cpu_s": self.limits.cpu_s, "may_fork": may_fork}
+                self._hand_over(job, self._job(code, matrix) | told)
+                row = self._listen(session, cells, judge_end, in_session=in_session)
+            except JudgeDied:
+                self.code.end(number)
+                raise
             finally:
                 for end in (code_end, judge_end, job_end):
                     end.close()
@@ -187,14 +210,17 @@ class Worker:
         with contextlib.suppress(wire.Closed):
             wire.send(job, message)
 
-    def _listen(self, session: socket.socket, cells: list[int], judge_end: socket.socket) -> Row:
+    def _listen(self, session: socket.socket, cells: list[int], judge_end: socket.socket, *, in_session: bool) -> Row:
         row = Row()
         session.settimeout((self.limits.wall_s + GRACE_S) * 2 + 10)
         try:
-            wire.send(session, {"row": cells}, [judge_end.fileno()])
+            wire.send(session, {"row": cells, "in_session": in_session}, [judge_end.fileno()])
             judge_end.close()
             while True:
                 message = wire.receive(session, RESULT_BYTES)
+                if "compiled" in message:
+                    self.compiled = True
+                    continue
                 if "row" in message:
                     row.ending, row.detail, row.wall_s = message["row"], message["detail"], message["wall_s"]
                     return row
@@ -208,27 +234,23 @@ class Worker:
                     ended=message.get("code"),
                 )
         except (wire.Closed, wire.WireError) as error:
+            if not self.compiled:
+                self._end_session()
+                raise JudgeDied(str(error)) from error
             raise jail.JailDied(f"the judge's session ended: {error}") from error
 
     def _judge_for(self, matrix: Matrix) -> socket.socket:
         """Return the socket of a judge that knows the tests of this matrix."""
         if self.matrix is matrix and self.session is not None:
             return self.session
-        if self.session is not None:
-            self.session.close()
-            self.session = None
-            if self.matrix is not None:
-                self.judge.end(self.session_number)
-        self.matrix = None
-        ours, theirs = socket.socketpair()
-        self.session = ours
-        with theirs:
-            self.session_number = self.judge.spawn("judge", [theirs.fileno()], self.limits, 0)
-        self.matrix = matrix
-        ours.settimeout(60.0)
+        if self.matrices >= MATRICES:
+            self._end_session()
+        session = self.session or self._start_session()
+        self.matrix, self.matrices = None, self.matrices + 1
+        session.settimeout(60.0)
         try:
             wire.send(
-                ours,
+                session,
                 {
                     "tests": [t if len(t) <= self.limits.source_bytes else "" for t in matrix.tests],
                     "entry_point": matrix.entry_point,
@@ -238,12 +260,29 @@ class Worker:
                     "value_bytes": self.limits.value_bytes,
                 },
             )
-            wire.receive(ours, RESULT_BYTES)
         except wire.Closed as error:
-            self.matrix = None
-            self.judge.end(self.session_number)
+            self._end_session()
             raise JudgeDied(str(error)) from error
+        self.matrix, self.compiled = matrix, False
+        return session
+
+    def _start_session(self) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                self.session_number = self.judge.spawn([theirs.fileno()])
+            except BaseException:
+                ours.close()
+                raise
+        self.session, self.matrices = ours, 0
         return ours
+
+    def _end_session(self) -> None:
+        self.matrix = None
+        if self.session is not None:
+            self.session.close()
+            self.session = None
+            self.judge.end(self.session_number)
 
     # --- what an ending means ------------------------------------------------------------------------------------
 
@@ -273,19 +312,21 @@ class Worker:
         return raw
 
     def _once(self, code: str, matrix: Matrix, cell: int) -> Raw:
+        if self.inprocess is None:
+            self.inprocess = jail.start(self.level, "inprocess", self.limits, self.private_uid + 2)
         nonce = secrets.token_hex(16)
         job, job_end = socket.socketpair()
         started = time.monotonic()
         with job:
             with job_end:
-                number = self.code.spawn("inprocess", [job_end.fileno()], self.limits, 0)
+                number = self.inprocess.spawn([job_end.fileno()])
             self._hand_over(job, {**self._job(code, matrix), "test": matrix.tests[cell], "nonce": nonce})
             reader = Reader(job)
             deadline = started + 2 * self.limits.wall_s
             first = reader.message(deadline)
             second = reader.message(time.monotonic() + GRACE_S) if first is not None else None
             wall_s = time.monotonic() - started
-        report = self.code.end(number)
+        report = self.inprocess.end(number)
         raw = Raw("crashed", "", wall_s, report["cpu_s"], report["cpu_s"], report["peak_rss"], "in_process")
         ended = report["status"]
         if first is None and not reader.closed:

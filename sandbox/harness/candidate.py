@@ -1,4 +1,7 @@
-"""The code side: runs the candidate once, then forks one process per test that serves the test's calls.
+"""The code side: runs the candidate once, then serves the calls of one test after another.
+
+Each test is served by a fork, so that it finds the code as it was just after loading. No fork is needed where there is
+one test only, or where the code has nothing that could change from one test to the next (`harness.stateless`).
 
 Nothing said here can make a pass: these processes only answer with values, and the judge compares them.
 """
@@ -6,22 +9,30 @@ Nothing said here can make a pass: these processes only answer with values, and 
 from __future__ import annotations
 
 import builtins
+import math
 import operator
 import os
+import resource
 import socket
 import sys
+import time
 import types
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 from . import wire
 from .outcome import CountedOutput, OutputLimit, classify, describe
 from .peer import SHARED_MODULES, Died, Peer, find_shared, shared
 from .repeatable import random
+from .stateless import stateless
 
 MODULE = "solution"
 JOB_BYTES = 64 << 20
 MUTABLE = frozenset({"L", "D", "S", "B", "C", "O", "E", "Q"})
+REHEARSALS = 20
+OUTPUT = CountedOutput(0)
+STREAM = OUTPUT.text()
+"""What the code prints to, made before the fork."""
 COMPILE_ERRORS = (SyntaxError, ValueError, OverflowError, RecursionError)
 
 
@@ -29,6 +40,12 @@ def main(job: socket.socket, link: socket.socket) -> None:
     """Load the code that `job` brings, and serve the judge at the other end of `link`."""
     message = wire.receive(job, JOB_BYTES)
     job.close()
+    alone = message["cells"] == 1
+    shared = alone or stateless(message["code"])
+    budget = None if alone else CpuBudget(message["cpu_s"], shared=shared)
+    if not shared and not message["may_fork"]:
+        wire.send(link, {"load": "alone"})
+        return
     namespace, status, detail, output = load(message)
     is_class = isinstance(namespace.get(message["entry_point"]), type)
     wire.send(link, {"load": status, "detail": detail, "class": is_class})
@@ -39,20 +56,67 @@ def main(job: socket.socket, link: socket.socket) -> None:
             request, fds = wire.receive_fds(link, 1024, 1)
         except wire.Closed:
             return
-        pid = os.fork()
-        if pid == 0:
-            link.close()
-            _serve_cell(socket.socket(fileno=fds[0]), namespace, message, output)
-        os.close(fds[0])
-        _, code, usage = os.wait4(pid, 0)
-        cpu_s = usage.ru_utime + usage.ru_stime
-        wire.send_done(link, request["cell"], code, cpu_s, usage.ru_maxrss * 1024)
+        sock = socket.socket(fileno=fds[0])
+        if shared:
+            if budget is not None:
+                budget.renew()
+            used = time.process_time()
+            ended = _serve_cell(sock, namespace, message, output)
+            sock.close()
+            cpu_s, rss = time.process_time() - used, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        else:
+            pid = os.fork()
+            if pid == 0:
+                link.close()
+                _serve_and_leave(sock, namespace, message, output)
+            sock.close()
+            _, ended, usage = os.wait4(pid, 0)
+            cpu_s, rss = usage.ru_utime + usage.ru_stime, usage.ru_maxrss
+        wire.send_done(link, request["cell"], ended, cpu_s, rss * 1024)
+
+
+def warm_up() -> None:
+    """Do often what a child does first, so that the interpreter has adapted to it before the fork."""
+    before = (sys.stdout, sys.stderr, sys.argv)
+    message: dict[str, Any] = {
+        "code": "import math\n\ndef f(x, y=2):\n    return [v for v in range(x) if v % y == 0]\n",
+        "seed": 0,
+        "output_bytes": 1024,
+        "value_bytes": 1 << 20,
+    }
+    for _ in range(REHEARSALS):
+        stateless(message["code"])
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            wire.send(ours, {"op": "entry", "a": ["f", ["L", 3], ["D"]]})
+            ours.shutdown(socket.SHUT_WR)
+            namespace, _, _, output = load(message)
+            if _serve_cell(theirs, namespace, message, output) or wire.receive(ours, 1024) != {"ok": ["L", 0, 2]}:
+                raise RuntimeError("the rehearsal went wrong")
+    sys.stdout, sys.stderr, sys.argv = before
+    del sys.modules[MODULE]
+
+
+class CpuBudget:
+    """CPU time of this process: the same for loading and for each test that it serves."""
+
+    def __init__(self, cpu_s: int, *, shared: bool) -> None:
+        """Set the limit; where tests are served by forks, for good."""
+        self.cpu_s = cpu_s
+        self.hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+        resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, self.hard if shared else cpu_s))
+
+    def renew(self) -> None:
+        """Allow the next test as much again."""
+        limit = min(math.ceil(time.process_time()) + self.cpu_s, self.hard)
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, self.hard))
 
 
 def load(message: dict[str, Any]) -> tuple[dict[str, Any], str, str, CountedOutput]:
     """Run the code's top level in a module of its own; return its names, a status and a detail."""
-    output = CountedOutput(message["output_bytes"])
-    sys.stdout = sys.stderr = output.text()
+    output = OUTPUT
+    output.left = message["output_bytes"]
+    sys.stdout = sys.stderr = STREAM
     sys.argv = [MODULE]
     module = types.ModuleType(MODULE)
     sys.modules[MODULE] = module
@@ -73,14 +137,23 @@ def load(message: dict[str, Any]) -> tuple[dict[str, Any], str, str, CountedOutp
     return module.__dict__, "ok", "", output
 
 
-def _serve_cell(sock: socket.socket, namespace: dict[str, Any], message: dict[str, Any], output: CountedOutput) -> None:
-    status = 71
+def _serve_cell(sock: socket.socket, namespace: dict[str, Any], message: dict[str, Any], output: CountedOutput) -> int:
+    """Answer a test until it ends; return a wait status."""
+    random.seed(message["seed"])
+    output.left, output.exceeded = message["output_bytes"], False
     try:
-        random.seed(message["seed"])
-        output.left = message["output_bytes"]
         CodePeer(sock, message["value_bytes"], namespace, output).serve()
     except Died as ending:
-        status = 0 if ending.args == ("ended",) else 72
+        return 0 if ending.args == ("ended",) else 72 << 8
+    return 71 << 8
+
+
+def _serve_and_leave(
+    sock: socket.socket, namespace: dict[str, Any], message: dict[str, Any], output: CountedOutput
+) -> NoReturn:
+    status = 71
+    try:
+        status = os.waitstatus_to_exitcode(_serve_cell(sock, namespace, message, output))
     finally:
         os._exit(status)
 

@@ -1,22 +1,22 @@
 """The judge's side: runs tests in processes that never see the candidate's code.
 
-A session reads its tests once, compiles them, and then judges one row (one code) after another: for each cell it forks
-a process that runs the test against stand-ins, waits for it with a deadline, and reports to the host what it saw. Tests
-that can leave nothing behind (asserts of plain expressions) share one process a row.
+A session reads the tests of a matrix once, compiles them, and then judges one row (one code) after another. For each
+cell it forks a process that runs the test against stand-ins, waits for it with a deadline, and reports to the host what
+it saw. Tests that can leave nothing behind (asserts of plain expressions) need no process: the session runs them
+itself, under an alarm. Should one break the session all the same, the host starts another and has that row judged in
+processes.
 """
 
 from __future__ import annotations
 
 import os
 import resource
-import select
-import signal
 import socket
-import struct
 import time
 from typing import Any, NoReturn
 
 from . import wire
+from .attempts import Alarm, Attempt, Expired, Reader, Used
 from .outcome import classify
 from .peer import Died
 from .proxies import JudgePeer, Unsplittable
@@ -24,37 +24,37 @@ from .repeatable import random
 from .testing import Test, compile_test, run_test
 
 TESTS_BYTES = 256 << 20
-RECORD_BYTES = 1 << 16
-LINK_BYTES = 1 << 14
 GRACE_S = 2.0
-LAST_BREATH_S = 0.5
+REHEARSALS = 20
 
 
 def warm_up() -> None:
-    """Run everything once that a child would otherwise run for the first time."""
-    test = compile_test("def check(c):\n    assert c([1, 2.5, 'a']) == {'a': (1, {2})}, 'x'\ncheck(f)\n")
-    if test.code is None:
-        raise RuntimeError(test.error)
-    ours, theirs = socket.socketpair()
-    peer = JudgePeer(ours, 1 << 20)
-    wire.send(theirs, {"ok": wire.encode({"a": (1, {2})})})
-    run_test(test, {"f": peer.function("f")})
-    ours.close()
-    theirs.close()
+    """Do often what a session does, so that the interpreter has adapted to it before the fork."""
+    source = "def check(c):\n    assert c([1, 2.5, 'a']) == {'a': (1, {2})}, 'x'\ncheck(f)\n"
+    for _ in range(REHEARSALS):
+        test = compile_test(source)
+        if test.code is None:
+            raise RuntimeError(test.error)
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            wire.send(theirs, {"ok": wire.encode({"a": (1, {2})})})
+            run_test(test, {"f": JudgePeer(ours, 1 << 20).function("f")})
 
 
 def main(host: socket.socket) -> None:
-    """Judge the rows that the host sends, until it hangs up."""
-    session = Session(host, wire.receive(host, TESTS_BYTES))
-    wire.send(host, {"compiled": len(session.tests)})
+    """Judge the rows of the matrices that the host sends, one matrix after another, until it hangs up."""
+    session: Session | None = None
     while True:
         try:
-            message, fds = wire.receive_fds(host, 1 << 20, 1)
+            message, fds = wire.receive_fds(host, TESTS_BYTES, 1)
         except wire.Closed:
             return
-        link = socket.socket(fileno=fds[0])
-        session.row(link, message["row"])
-        link.close()
+        if "tests" in message:
+            session = Session(host, message)
+            wire.send(host, {"compiled": len(session.tests)})
+        elif session is not None:
+            with socket.socket(fileno=fds[0]) as link:
+                session.row(link, message["row"], in_session=message["in_session"])
 
 
 class Session:
@@ -69,8 +69,14 @@ class Session:
         self.cpu_s: int = message["cpu_s"]
         self.value_bytes: int = message["value_bytes"]
 
-    def row(self, link: socket.socket, cells: list[int]) -> None:
-        """Judge the cells of one row, and tell the host of each; the last message says how the row ended."""
+    def row(self, link: socket.socket, cells: list[int], *, in_session: bool) -> None:
+        """Judge the cells of one row, and tell the host of each; the last message says how the row ended.
+
+        Args:
+            link: Connected to the process that runs the code.
+            cells: Numbers of the tests.
+            in_session: Run simple tests here, without a process of their own.
+        """
         reader = Reader(link)
         started = time.monotonic()
         loaded = reader.message(started + self.wall_s)
@@ -80,12 +86,16 @@ class Session:
                 pass
             case {"load": ("syntax_error" | "exception" | "memory" | "output") as status, "detail": str() as detail}:
                 return self._end(status, detail, wall_s)
+            case {"load": "alone"}:
+                return self._end("alone", "", wall_s)
             case None:
                 return self._end("timeout" if not reader.closed else "died", "", wall_s)
             case _:
                 return self._end("tampered", "malformed message while loading", wall_s)
         for group in self._groups(cells):
-            if not self._group(reader, group, is_class):
+            here = in_session and self.tests[group[0]].simple
+            judged = self._here(reader, group, is_class) if here else self._group(reader, group, is_class)
+            if not judged:
                 return self._end("broken", "", 0.0)
         return self._end("finished", "", 0.0)
 
@@ -102,6 +112,19 @@ class Session:
             else:
                 groups.append([cell])
         return groups
+
+    def _here(self, reader: Reader, cells: list[int], is_class: bool) -> bool:
+        """Judge cells in this process; return whether the code side can go on."""
+        for cell in cells:
+            started, used = time.monotonic(), time.process_time()
+            status, detail = "timeout", ""
+            with Alarm(self.wall_s):
+                status, detail = self._outcome(reader.sock, cell, is_class)
+            done = self._done(reader, cell) if status != "timeout" else None
+            self._tell(cell, status, detail, started, Used(time.process_time() - used), done)
+            if done is None:
+                return False
+        return True
 
     def _group(self, reader: Reader, cells: list[int], is_class: bool) -> bool:
         """Judge cells in one process of the judge's; return whether the code side can go on."""
@@ -136,7 +159,7 @@ class Session:
         status: str,
         detail: str,
         started: float,
-        attempt: Attempt,
+        used: Used | Attempt,
         done: dict[str, Any] | None = None,
     ) -> None:
         """Send the host one result."""
@@ -146,9 +169,9 @@ class Session:
             "status": status,
             "detail": detail,
             "wall_s": time.monotonic() - started,
-            "cpu_s": attempt.cpu_s + code_cpu_s,
+            "cpu_s": used.cpu_s + code_cpu_s,
             "code_cpu_s": code_cpu_s,
-            "rss": done["rss"] if done else attempt.rss,
+            "rss": done["rss"] if done else used.rss,
             "code": done["status"] if done else None,
         }
         wire.send(self.host, message)
@@ -204,6 +227,8 @@ def _judge(test: Test, peer: JudgePeer, entry_point: str, is_class: bool) -> lis
         run_test(test, names)
     except (Died, Unsplittable):
         pass
+    except Expired:
+        return ["timeout", ""]
     except BaseException as error:  # noqa: BLE001 (whatever the test raises is its outcome)
         status, detail = classify(error, testing=True)
     if peer.unsplittable is not None:
@@ -219,96 +244,3 @@ def _judge(test: Test, peer: JudgePeer, entry_point: str, is_class: bool) -> lis
     if peer.output is not None:
         return ["output", peer.output]
     return [status, detail]
-
-
-class Attempt:
-    """One process that runs tests and writes a record for each."""
-
-    def __init__(self, pid: int, pipe: int) -> None:
-        self.pid = pid
-        self.pipe = pipe
-        self.data = b""
-        self.ended = False
-        self.cpu_s = 0.0
-        self.rss = 0
-        self.poll = select.poll()
-        self.poll.register(pipe, select.POLLIN)
-
-    def record(self, cell: int, deadline: float) -> tuple[str, str]:
-        """Return the status and detail written for the cell; "timeout" or "ended" where there is no record."""
-        size = wire.HEADER.size
-        while True:
-            if len(self.data) >= size:
-                end = size + wire.HEADER.unpack(self.data[:size])[0]
-                if len(self.data) >= end:
-                    body, self.data = self.data[size:end], self.data[end:]
-                    which, status, detail, self.cpu_s = wire.unpack(body)
-                    return ("ended", "") if which != cell else (status, detail)
-            left = deadline - time.monotonic()
-            if left <= 0 or not self.poll.poll(left * 1000):
-                return "timeout", ""
-            part = os.read(self.pipe, RECORD_BYTES)
-            if not part:
-                return "ended", ""
-            self.data += part
-
-    def bury(self, *, kill: bool) -> tuple[str, str]:
-        """End and reap the process; return what its end means for a cell without a record."""
-        os.close(self.pipe)
-        patience = time.monotonic() + (0.0 if kill else LAST_BREATH_S)
-        pid = 0
-        while pid == 0 and time.monotonic() < patience:
-            pid, code, usage = os.wait4(self.pid, os.WNOHANG)
-            time.sleep(0.0 if pid else 0.001)
-        if pid == 0:
-            os.kill(self.pid, signal.SIGKILL)
-            _, code, usage = os.wait4(self.pid, 0)
-        self.cpu_s = usage.ru_utime + usage.ru_stime
-        self.rss = usage.ru_maxrss * 1024
-        if kill:
-            return "timeout", ""
-        if not os.WIFSIGNALED(code):
-            return "crashed", "the test ended its own process"
-        number = os.WTERMSIG(code)
-        if number in (signal.SIGXCPU, signal.SIGKILL):
-            return "timeout", "CPU time ran out in the test"
-        return "crashed", f"the test was ended by {signal.Signals(number).name}"
-
-
-class Reader:
-    """Whole messages from a sender that is not to be trusted with our time."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self.sock = sock
-        self.buffer = b""
-        self.closed = False
-
-    def message(self, deadline: float) -> object:
-        """Return the next message; None at the deadline or the end; False if it is not one. A `DONE` is a tuple."""
-        while True:
-            if len(self.buffer) >= wire.HEADER.size:
-                size = wire.HEADER.unpack(self.buffer[: wire.HEADER.size])[0] + wire.HEADER.size
-                if size > LINK_BYTES:
-                    return False
-                if len(self.buffer) >= size:
-                    body, self.buffer = self.buffer[wire.HEADER.size : size], self.buffer[size:]
-                    try:
-                        return wire.DONE.unpack(body) if body[:1] == b"\0" else wire.unpack(body)
-                    except (wire.WireError, struct.error):
-                        return False
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return None
-            self.sock.settimeout(left)
-            try:
-                part = self.sock.recv(LINK_BYTES)
-            except TimeoutError:
-                return None
-            except OSError:
-                part = b""
-            finally:
-                self.sock.settimeout(None)
-            if not part:
-                self.closed = True
-                return None
-            self.buffer += part

@@ -40,7 +40,7 @@ def abi() -> int:
 
 
 class Ruleset:
-    """Rights prepared once, and taken on by each child."""
+    """Rights of this process and all that it starts."""
 
     def __init__(self, readable: Iterable[str], writable: Iterable[str] = ()) -> None:
         """Prepare a ruleset.
@@ -82,6 +82,7 @@ class Ruleset:
             os.close(parent)
 
     def enter(self) -> None:
-        """Put the calling thread under the rules for good (no_new_privs is set too)."""
+        """Put the calling thread under the rules for good (no_new_privs is set too); to be called once."""
         ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)
         self._libc.call(RESTRICT_SELF, ctypes.c_int(self._fd), ctypes.c_uint(0))
+        os.close(self._fd)

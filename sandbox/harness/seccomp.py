@@ -17,7 +17,7 @@ import errno
 import os
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # name, number on x86_64, number on aarch64 (-1: the architecture has no such call)
 ALLOWED = """
@@ -123,13 +123,28 @@ def assemble(machine: str) -> bytes:
     ]
     if machine == "x86_64":
         program += [(JUMP_GE, 0, 1, X32_BIT), (RETURN, 0, 0, RET_KILL)]
-    for number in numbers(ALLOWED, machine).values():
-        program += [(JUMP_EQ, 0, 1, number), (RETURN, 0, 0, RET_ALLOW)]
-    rules = _rules()
-    for name, number in numbers(CHECKED, machine).items():
-        program += [(JUMP_EQ, 0, len(rules[name]), number), *rules[name]]
-    program.append(_errno(errno.EPERM))
+    rules, refused = _rules(), [_errno(errno.EPERM)]
+    leaves = {number: [(RETURN, 0, 0, RET_ALLOW)] for number in numbers(ALLOWED, machine).values()}
+    leaves |= {number: rules[name] for name, number in numbers(CHECKED, machine).items()}
+    steps = [(0, refused)]
+    for number in range(max(leaves) + 2):
+        leaf = leaves.get(number, refused)
+        if leaf != steps[-1][1]:
+            steps.append((number, leaf))
+    program += _search(steps)
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
+
+
+def _search(steps: list[tuple[int, list[Instruction]]]) -> list[Instruction]:
+    """Return a binary search for the last step whose number is not above the call's, followed by what that step does.
+
+    The kernel runs the program once for every call number there is when it is loaded, which a linear search makes slow.
+    """
+    if len(steps) == 1:
+        return steps[0][1]
+    middle = len(steps) // 2
+    below, rest = _search(steps[:middle]), _search(steps[middle:])
+    return [(JUMP_GE, len(below), 0, steps[middle][0]), *below, *rest]
 
 
 class _Program(ctypes.Structure):
@@ -137,7 +152,7 @@ class _Program(ctypes.Structure):
 
 
 class Filter:
-    """The filter of this machine, ready to be loaded."""
+    """The filter of this machine, ready to be loaded by forks of the process that made it."""
 
     def __init__(self) -> None:
         machine = os.uname().machine
@@ -145,7 +160,11 @@ class Filter:
         self._number = SECCOMP[machine]
         self._code = ctypes.create_string_buffer(code, len(code))
         self._program = _Program(len(code) // 8, ctypes.addressof(self._code))
-        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._syscall = ctypes.CDLL(None, use_errno=True).syscall
+        # SECCOMP_SET_MODE_FILTER with SECCOMP_FILTER_FLAG_NEW_LISTENER
+        self._arguments = (self._number, 1, 8, ctypes.byref(self._program))
+        if ctypes.CDLL(None, use_errno=True).prctl(38, 1, 0, 0, 0):  # PR_SET_NO_NEW_PRIVS, which forks inherit
+            raise OSError(ctypes.get_errno(), "no_new_privs")
 
     def load(self) -> int:
         """Put the calling thread under the filter for good; return the descriptor that its questions come through.
@@ -153,17 +172,13 @@ class Filter:
         Raises:
             OSError: The kernel refused (no seccomp, or no user notification).
         """
-        if self._libc.prctl(38, 1, 0, 0, 0):  # PR_SET_NO_NEW_PRIVS
-            raise OSError(ctypes.get_errno(), "no_new_privs")
-        # SECCOMP_SET_MODE_FILTER with SECCOMP_FILTER_FLAG_NEW_LISTENER
-        listener: int = self._libc.syscall(self._number, 1, 8, ctypes.byref(self._program))
+        listener: int = self._syscall(*self._arguments)
         if listener < 0:
             raise OSError(ctypes.get_errno(), "seccomp")
         return listener
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """A call that waits for permission."""
 
     cookie: int

@@ -102,7 +102,6 @@ def run_test(test: Test, names: dict[str, object]) -> None:
     sys.argv = ["test"]
     space = module.__dict__
     space.update(names)
-    unittest.main = _main_later  # type: ignore[assignment]
     if test.code is None:
         raise SyntaxError(test.error)
     exec(test.code, space)  # noqa: S102 (this is what the process is for)
@@ -115,6 +114,9 @@ def run_test(test: Test, names: dict[str, object]) -> None:
 
 def _main_later(*_: object, **__: object) -> None:
     """Stand in for unittest.main: the cases are run after the text."""
+
+
+unittest.main = _main_later  # type: ignore[assignment]
 
 
 def _run_cases(cases: list[type[unittest.TestCase]]) -> None:

@@ -3,6 +3,9 @@
 It reads descriptors and numbers, never a job's text: code and tests go to the child over a socket of its own. Whatever
 the child left running is killed and reaped before the next session starts.
 
+Everything that need not be done anew for each child is done here once: limits, Landlock, imports, and a rehearsal of
+what a child does. What is written to after a fork is copied page by page, and costs more than all else.
+
 Started as `python -m harness.zygote` with its control socket as standard input; it ends with that socket.
 """
 
@@ -18,29 +21,26 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from . import candidate, inprocess, judge, landlock, seccomp, wire
+from . import landlock, seccomp, wire
 
 CONTROL_BYTES = 1 << 16
 SUBREAPER = 36
-KINDS: dict[str, Callable[..., None]] = {"code": candidate.main, "judge": judge.main, "inprocess": inprocess.main}
 
 
-@dataclass(slots=True)
 class Session:
     """One child of the zygote, and what its processes may still start."""
 
-    number: int
-    leader: int
-    trusted: bool
-    forks: int
-    threads: int
-    threads_left: int
-    listener: int = -1
-    started: int = 0
-    refusals: int = 0
+    __slots__ = ("forks", "leader", "listener", "number", "refusals", "started", "threads", "threads_left")
+
+    def __init__(self, number: int, leader: int, forks: int, threads: int) -> None:
+        self.number = number
+        self.leader = leader
+        self.forks = forks
+        self.threads = self.threads_left = threads
+        self.listener = -1
+        self.started = self.refusals = 0
 
 
 class Zygote:
@@ -49,15 +49,17 @@ class Zygote:
     def __init__(self, control: socket.socket, setup: dict[str, Any]) -> None:
         self.control = control
         self.own_pids: bool = setup["own_pids"]
-        self.ruleset = landlock.Ruleset(setup["readable"], setup["writable"]) if setup["landlock"] else None
+        self.trusted = setup["role"] == "judge"
         self.filter = seccomp.Filter() if setup["seccomp"] else None
-        self.clone = (
-            {seccomp.numbers(seccomp.CHECKED, m)["clone"] for m in (os.uname().machine,)} if self.filter else {}
-        )
+        self.clone = seccomp.numbers(seccomp.CHECKED, os.uname().machine)["clone"] if self.filter else -1
         if not self.own_pids:
             import ctypes
 
             ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
+        self.run = role_of(setup["role"])
+        _limit(setup["memory_bytes"])
+        if setup["landlock"]:
+            landlock.Ruleset(setup["readable"], setup["writable"]).enter()
 
     def serve(self) -> None:
         """Run one session after another."""
@@ -81,14 +83,7 @@ class Zygote:
         if leader == 0:
             self._child(message, fds, theirs)
         theirs.close()
-        session = Session(
-            number=message["session"],
-            leader=leader,
-            trusted=message["spawn"] == "judge",
-            forks=message["forks"],
-            threads=message["threads"],
-            threads_left=message["threads"],
-        )
+        session = Session(number=message["spawn"], leader=leader, forks=message["forks"], threads=message["threads"])
         if self.filter is not None:
             _, got, _, _ = socket.recv_fds(ours, 1, 1)
             session.listener = got[0] if got else -1
@@ -99,19 +94,27 @@ class Zygote:
         status = 70
         try:
             os.setsid()
-            _limit(message)
-            if self.ruleset is not None:
-                self.ruleset.enter()
-            _only([*fds, upward.fileno()])
+            if not self.trusted:
+                _set_limit(resource.RLIMIT_CPU, message["cpu_s"])
+            self._keep_only([*fds, upward.fileno()])
             if self.filter is not None:
                 listener = self.filter.load()
                 socket.send_fds(upward, [b"L"], [listener])
                 os.close(listener)
             upward.close()
-            KINDS[message["spawn"]](*(socket.socket(fileno=fd) for fd in fds))
+            self.run(*(socket.socket(fileno=fd) for fd in fds))
             status = 0
         finally:
             os._exit(status)
+
+    @staticmethod
+    def _keep_only(keep: list[int]) -> None:
+        """Close every descriptor but these, and 0, 1 and 2, which are /dev/null."""
+        low = 3
+        for fd in sorted(keep):
+            os.closerange(low, fd)
+            low = fd + 1
+        os.closerange(low, 1 << 20)
 
     def _watch(self, session: Session) -> None:
         """Return when the leader has ended, or the host asks to end it."""
@@ -139,13 +142,13 @@ class Zygote:
         question = seccomp.ask(session.listener)
         if question is None:
             return
-        if question.number in self.clone:
+        if question.number == self.clone:
             refusal = self._may_start(session, question)
             session.refusals += bool(refusal)
             session.started += not refusal
         else:  # kill(pid, signal), tgkill(group, thread, signal)
             own = question.args[0] == question.pid
-            refusal = 0 if own or (session.trusted and question.pid == session.leader) else errno.EPERM
+            refusal = 0 if own or (self.trusted and question.pid == session.leader) else errno.EPERM
         seccomp.answer(session.listener, question, refusal)
 
     def _may_start(self, session: Session, question: seccomp.Question) -> int:
@@ -154,7 +157,7 @@ class Zygote:
             return 0 if session.threads_left >= 0 else errno.EAGAIN
         if question.pid != session.leader:
             return errno.EAGAIN
-        if session.trusted:
+        if self.trusted:
             session.threads_left = session.threads
             return 0
         session.forks -= 1
@@ -218,21 +221,27 @@ class Zygote:
         }
 
 
-def _only(keep: list[int]) -> None:
-    """Close every descriptor but these; 0, 1 and 2 become /dev/null."""
-    null = os.open("/dev/null", os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
-    low = 3
-    for fd in sorted(keep):
-        os.closerange(low, fd)
-        low = fd + 1
-    os.closerange(low, 1 << 20)
+def role_of(name: str) -> Callable[..., None]:
+    """Return what the children of this zygote do; it has been rehearsed, and only that role's modules are loaded."""
+    if name == "judge":
+        from . import judge
+
+        judge.warm_up()
+        return judge.main
+    from . import candidate
+
+    candidate.warm_up()
+    if name == "code":
+        return candidate.main
+    from . import inprocess
+
+    return inprocess.main
 
 
-def _limit(message: dict[str, Any]) -> None:
+def _limit(memory_bytes: int) -> None:
+    """Set the limits that every process of this jail has, this one included."""
     limits = {
-        resource.RLIMIT_AS: message["memory_bytes"],
+        resource.RLIMIT_AS: memory_bytes,
         resource.RLIMIT_FSIZE: 0,
         resource.RLIMIT_NOFILE: 256,
         resource.RLIMIT_CORE: 0,
@@ -240,12 +249,14 @@ def _limit(message: dict[str, Any]) -> None:
         resource.RLIMIT_MEMLOCK: 0,
         resource.RLIMIT_MSGQUEUE: 0,
     }
-    if message["spawn"] != "judge":
-        limits[resource.RLIMIT_CPU] = message["cpu_s"]
     for name, value in limits.items():
-        _, hard = resource.getrlimit(name)
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(name, (value, value))
+        _set_limit(name, value)
+
+
+def _set_limit(name: int, value: int) -> None:
+    _, hard = resource.getrlimit(name)
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(name, (value, value))
 
 
 def main() -> None:
@@ -254,9 +265,12 @@ def main() -> None:
     control = socket.socket(fileno=os.dup(0))
     try:
         zygote = Zygote(control, wire.receive(control, CONTROL_BYTES))
-        judge.warm_up()
         gc.collect()
         gc.freeze()
+        null = os.open("/dev/null", os.O_RDWR)
+        for fd in (0, 1, 2):
+            os.dup2(null, fd)
+        os.close(null)
         zygote.serve()
     except wire.Closed:
         sys.exit(0)
