@@ -19,7 +19,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 import psutil
@@ -131,7 +131,7 @@ def floor() -> Iterator[dict[str, Callable[[], int]]]:
     yield {"bare fork": forks, "fork, compile, run": runs}
 
 
-GRADERS: dict[str, Callable[[], contextmanager[dict[str, Callable[[], int]]]]] = {  # type: ignore[type-arg]
+GRADERS: dict[str, Callable[[], AbstractContextManager[dict[str, Callable[[], int]]]]] = {
     "bwrap": lambda: ours("bwrap"),
     "landlock": lambda: ours("landlock"),
     "none": lambda: ours("none"),
@@ -219,11 +219,10 @@ def main() -> int:
         print(f"{name:12} {what:20} {value:>10.0f} {cpu[name, what]:>12.2f} {ratios}")
     layers = {name: cpu[name, "one by one"] for name in ("none", "landlock", "bwrap")}
     least = cpu["floor", "fork, compile, run"]
-    print(
-        f"\nof {layers['bwrap']:.2f} CPU ms an execution: fork, compile and run {least:.2f}; the split, its messages and "
-        f"records {layers['none'] - least:.2f}; Landlock and seccomp {layers['landlock'] - layers['none']:.2f}; "
-        f"namespaces {layers['bwrap'] - layers['landlock']:.2f}"
-    )
+    print(f"\nCPU ms of one execution, by layer\n{'fork, compile, run':34}{least:6.2f}")
+    print(f"{'the split, its messages and records':34}{layers['none'] - least:6.2f}")
+    print(f"{'Landlock and seccomp':34}{layers['landlock'] - layers['none']:6.2f}")
+    print(f"{'namespaces':34}{layers['bwrap'] - layers['landlock']:6.2f}\n{'in all':34}{layers['bwrap']:6.2f}\n")
     good = rate["bwrap", "10 x 10"] >= LEAST_CELLS_PER_S
     print(f"10 x 10: {rate['bwrap', '10 x 10']:.0f} cells a second (target {LEAST_CELLS_PER_S:.0f})")
     for what, mine, theirs, least in TARGETS:

@@ -11,9 +11,10 @@ from typing import Self
 
 from .cells import Matrix
 from .jail import FIRST_PRIVATE_UID, JailDied
+from .libraries import entries
 from .probe import unavailable
 from .verdicts import LEVELS, Limits, SandboxError, SandboxUnavailable, Verdict
-from .worker import Worker
+from .worker import JAILS, Worker
 
 Row = list[Verdict]
 Task = tuple[Callable[[Worker], Row], "Future[Row]"]
@@ -25,17 +26,25 @@ class Sandbox:
     `run` and `run_matrix` may be called from many threads. The level of isolation is fixed when it is made.
     """
 
-    def __init__(self, workers: int = 2, level: str = "auto", limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        workers: int = 2,
+        level: str = "auto",
+        limits: Limits | None = None,
+        libraries: tuple[str, ...] = (),
+    ) -> None:
         """Start the workers.
 
         Args:
             workers: Executions at a time, at least 1.
             level: "auto", or a level of isolation by name; "none" is never chosen by "auto".
             limits: What one execution may use.
+            libraries: Packages that code and tests may import beyond the standard library, as they are imported. They
+                are loaded beforehand, in jails of their own that start when first needed.
 
         Raises:
             ValueError: No such level, or no workers.
-            SandboxUnavailable: This host does not have that level; the message says what would help.
+            SandboxUnavailable: This host does not have that level or library; the message says what would help.
         """
         if workers < 1:
             raise ValueError("workers must be at least 1")
@@ -43,6 +52,9 @@ class Sandbox:
             raise ValueError(f"level must be one of auto, {', '.join(LEVELS)}; not {level!r}")
         self._level = "bwrap" if level == "auto" else level
         self._limits = limits or Limits()
+        self._libraries = libraries
+        entries(libraries)
+        self._workers: list[Worker] = []
         self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._closed = False
         ready: list[Future[None]] = [Future() for _ in range(workers)]
@@ -68,6 +80,11 @@ class Sandbox:
     def limits(self) -> Limits:
         """What one execution may use."""
         return self._limits
+
+    @property
+    def reruns(self) -> int:
+        """Executions so far that ran out of time on a host that may have been busy, and were given more."""
+        return sum(worker.reruns for worker in self._workers)
 
     def run(self, code: str, test: str, *, entry_point: str, seed: int = 0) -> Verdict:
         """Return the verdict of one code against one test.
@@ -129,10 +146,11 @@ class Sandbox:
     def _work(self, index: int, ready: Future[None]) -> None:
         """Serve tasks in one thread; the jails die with the thread that started them."""
         try:
-            worker = Worker(self._level, self._limits, FIRST_PRIVATE_UID + 3 * index)
+            worker = Worker(self._level, self._limits, FIRST_PRIVATE_UID + JAILS * index, self._libraries)
         except JailDied as error:
             ready.set_exception(error)
             return
+        self._workers.append(worker)
         ready.set_result(None)
         while (task := self._tasks.get()) is not None:
             function, future = task

@@ -54,6 +54,13 @@ class Raw:
         else:
             self.status, self.detail = "crashed", f"the code was ended by {name}"
 
+    def finish(self, report: dict[str, Any], limits: Limits) -> None:
+        """Say what the ending of its processes means, once the zygote has reported it."""
+        if self.status == "died":
+            self.explain(report["status"] if self.ended is None else self.ended, report, limits)
+        elif self.status == "timeout" and not self.detail:
+            self.detail = f"took longer than {limits.wall_s} s"
+
     def verdict(self) -> Verdict:
         """Return it as a verdict."""
         return Verdict(

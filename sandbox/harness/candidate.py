@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 from . import wire
 from .outcome import CountedOutput, OutputLimit, classify, describe
 from .peer import SHARED_MODULES, Died, Peer, find_shared, shared
-from .repeatable import random
+from .repeatable import seed
 from .stateless import stateless
 
 MODULE = "solution"
@@ -120,7 +120,7 @@ def load(message: dict[str, Any]) -> tuple[dict[str, Any], str, str, CountedOutp
     sys.argv = [MODULE]
     module = types.ModuleType(MODULE)
     sys.modules[MODULE] = module
-    random.seed(message["seed"])
+    seed(message["seed"])
     try:
         compiled = compile(message["code"], f"<{MODULE}>", "exec", dont_inherit=True)
     except MemoryError:
@@ -139,7 +139,7 @@ def load(message: dict[str, Any]) -> tuple[dict[str, Any], str, str, CountedOutp
 
 def _serve_cell(sock: socket.socket, namespace: dict[str, Any], message: dict[str, Any], output: CountedOutput) -> int:
     """Answer a test until it ends; return a wait status."""
-    random.seed(message["seed"])
+    seed(message["seed"])
     output.left, output.exceeded = message["output_bytes"], False
     try:
         CodePeer(sock, message["value_bytes"], namespace, output).serve()
@@ -280,6 +280,9 @@ class CodePeer(Peer):
             return ["mo", value.__name__]
         if shared(value):
             return ["im", value.__module__, value.__qualname__]
+        numpy: Any = sys.modules.get("numpy")
+        if numpy is not None and isinstance(value, numpy.generic):
+            return self.encode(value.item())
         number = self.keep(value)
         if isinstance(value, type):
             if issubclass(value, BaseException):

@@ -14,7 +14,7 @@ import sys
 from . import wire
 from .candidate import JOB_BYTES, load
 from .outcome import classify
-from .repeatable import random
+from .repeatable import seed
 from .testing import Test, compile_test, run_test
 from .tripwires import Tripwires
 
@@ -43,7 +43,7 @@ def main(job: socket.socket) -> None:
             status, detail = "syntax_error", f"the test: {test.error}"
         else:
             wires.compare()
-            random.seed(message["seed"])
+            seed(message["seed"])
             status, detail = "passed", ""
             names = {name: space[name] for name in (*test.free, entry_point) if name in space}
             try:

@@ -20,7 +20,7 @@ from .attempts import Alarm, Attempt, Expired, Reader, Used
 from .outcome import classify
 from .peer import Died
 from .proxies import JudgePeer, Unsplittable
-from .repeatable import random
+from .repeatable import seed
 from .testing import Test, compile_test, run_test
 
 TESTS_BYTES = 256 << 20
@@ -54,7 +54,7 @@ def main(host: socket.socket) -> None:
             wire.send(host, {"compiled": len(session.tests)})
         elif session is not None:
             with socket.socket(fileno=fds[0]) as link:
-                session.row(link, message["row"], in_session=message["in_session"])
+                session.row(link, message["row"], message["wall_s"], in_session=message["in_session"])
 
 
 class Session:
@@ -65,18 +65,20 @@ class Session:
         self.tests = [compile_test(source) for source in message["tests"]]
         self.entry_point: str = message["entry_point"]
         self.seed: int = message["seed"]
-        self.wall_s: float = message["wall_s"]
+        self.wall_s = 0.0
         self.cpu_s: int = message["cpu_s"]
         self.value_bytes: int = message["value_bytes"]
 
-    def row(self, link: socket.socket, cells: list[int], *, in_session: bool) -> None:
+    def row(self, link: socket.socket, cells: list[int], wall_s: float, *, in_session: bool) -> None:
         """Judge the cells of one row, and tell the host of each; the last message says how the row ended.
 
         Args:
             link: Connected to the process that runs the code.
             cells: Numbers of the tests.
+            wall_s: For loading the code, and again for each test.
             in_session: Run simple tests here, without a process of their own.
         """
+        self.wall_s = wall_s
         reader = Reader(link)
         started = time.monotonic()
         loaded = reader.message(started + self.wall_s)
@@ -213,7 +215,7 @@ class Session:
                     return ["died", ""]
             if not test.simple:
                 link.close()
-            random.seed(self.seed)
+            seed(self.seed)
             return _judge(test, JudgePeer(ours, self.value_bytes), self.entry_point, is_class)
 
 

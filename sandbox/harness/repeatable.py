@@ -6,6 +6,7 @@ Imported by this name in the harness before anything else imports `random`.
 from __future__ import annotations
 
 import os
+import sys
 
 _register = os.register_at_fork
 os.register_at_fork = lambda **_: None
@@ -14,4 +15,10 @@ try:
 finally:
     os.register_at_fork = _register
 
-__all__ = ["random"]
+
+def seed(number: int) -> None:
+    """Seed every global generator that is loaded."""
+    random.seed(number)
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed(number % 2**32)

@@ -24,6 +24,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from . import landlock, seccomp, wire
+from .repeatable import seed
 
 CONTROL_BYTES = 1 << 16
 SUBREAPER = 36
@@ -57,6 +58,9 @@ class Zygote:
 
             ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
         self.run = role_of(setup["role"])
+        for name in setup["preload"]:
+            __import__(name)
+        seed(0)  # loads what a library would otherwise load when it is seeded
         _limit(setup["memory_bytes"])
         if setup["landlock"]:
             landlock.Ruleset(setup["readable"], setup["writable"]).enter()
