@@ -1,7 +1,10 @@
-"""`python -m sandbox FILE`: run codes against tests, one JSON verdict a line.
+"""`python -m sandbox FILE [TEST.py]`: run codes against tests, one JSON verdict a line.
 
 FILE is JSON lines of {"code", "test", "entry_point"}, or `-` for standard input; without an entry point, the first
 function of the code that the test names is taken. The exit status is 0 when every line got a verdict.
+
+FILE may also be one Python file, with its test in a second one; without a test it need only load. The exit status is
+then 0 for a pass and 1 for anything else.
 """
 
 from __future__ import annotations
@@ -48,14 +51,24 @@ def jobs(lines: Iterator[str]) -> Iterator[tuple[str, str, str]]:
         yield code, test, str(row.get("entry_point") or entry_point(code, test))
 
 
+def one(code: Path, test: Path | None) -> tuple[str, str, str]:
+    """Return the job of one Python file and its test."""
+    texts = [path.read_text(encoding="utf-8") if path is not None else "" for path in (code, test)]
+    return texts[0], texts[1], entry_point(texts[0], texts[1])
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("file", nargs="?", help="JSON lines of {code, test, entry_point}; - for standard input")
+    parser.add_argument(
+        "file", nargs="?", help="JSON lines of {code, test, entry_point}, - for standard input; or CODE.py"
+    )
+    parser.add_argument("test", nargs="?", type=Path, help="the test of CODE.py")
     parser.add_argument("--level", default="auto", choices=("auto", *LEVELS))
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--wall", type=float, default=Limits().wall_s, metavar="SECONDS")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--library", action="append", default=[], metavar="NAME", help="a package that may be imported")
     parser.add_argument("--probe", action="store_true", help="say what each level does on this host, and end")
     options = parser.parse_args(arguments)
     if options.probe:
@@ -65,12 +78,19 @@ def main(arguments: list[str] | None = None) -> int:
     if options.file is None:
         parser.error("a file is needed, or - for standard input")
     try:
-        text = sys.stdin.read() if options.file == "-" else Path(options.file).read_text(encoding="utf-8")
-        work = list(jobs(iter(text.splitlines())))
-        with Sandbox(options.workers, options.level, Limits(wall_s=options.wall)) as box:
+        single = options.file.endswith(".py")
+        if single:
+            work = [one(Path(options.file), options.test)]
+        else:
+            text = sys.stdin.read() if options.file == "-" else Path(options.file).read_text(encoding="utf-8")
+            work = list(jobs(iter(text.splitlines())))
+        passed = True
+        limits, libraries = Limits(wall_s=options.wall), tuple(options.library)
+        with Sandbox(options.workers, options.level, limits, libraries) as box:
             run = lambda job: box.run(job[0], job[1], entry_point=job[2], seed=options.seed)  # noqa: E731
             with ThreadPoolExecutor(options.workers) as pool:
                 for verdict in pool.map(run, work):
+                    passed &= verdict.passed
                     sys.stdout.write(json.dumps({**asdict(verdict), "level": box.level}) + "\n")
     except (OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
@@ -78,7 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (SandboxUnavailable, SandboxError) as error:
         sys.stderr.write(f"{error}\n")
         return 3
-    return 0
+    return 1 if single and not passed else 0
 
 
 if __name__ == "__main__":

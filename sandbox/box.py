@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, wait
+from itertools import islice
+from operator import itemgetter
 from types import TracebackType
 from typing import Self
 
@@ -17,6 +19,8 @@ from .verdicts import LEVELS, Limits, SandboxError, SandboxUnavailable, Verdict
 from .worker import JAILS, Worker
 
 Row = list[Verdict]
+AHEAD = 4
+"""Rows that are handed out for each worker."""
 Task = tuple[Callable[[Worker], Row], "Future[Row]"]
 
 
@@ -101,26 +105,68 @@ class Sandbox:
         return self.run_matrix([code], [test], entry_point=entry_point, seed=seed)[0][0]
 
     def run_matrix(
-        self, codes: Sequence[str], tests: Sequence[str], *, entry_point: str, seed: int = 0
+        self,
+        codes: Sequence[str],
+        tests: Sequence[str],
+        *,
+        entry_point: str,
+        seed: int = 0,
+        give_up_after: int | None = None,
     ) -> list[list[Verdict]]:
         """Return the verdicts of every code against every test: `rows[j][k]` is code j, test k.
+
+        Args:
+            codes: Python sources.
+            tests: Python sources.
+            entry_point: The name that the tests call.
+            seed: Seed of `random` on both sides.
+            give_up_after: Timeouts of one code after which its other tests are taken to time out as well; None runs
+                them all.
 
         Raises:
             SandboxError: The host failed twice.
         """
+        asked = {"entry_point": entry_point, "seed": seed, "give_up_after": give_up_after}
+        return [row for _, row in sorted(self.rows(codes, tests, **asked), key=itemgetter(0))]  # type: ignore[arg-type]
+
+    def rows(
+        self,
+        codes: Iterable[str],
+        tests: Sequence[str],
+        *,
+        entry_point: str,
+        seed: int = 0,
+        give_up_after: int | None = None,
+    ) -> Iterator[tuple[int, list[Verdict]]]:
+        """Yield (j, verdicts of code j against each test) as rows are finished; arguments as for `run_matrix`.
+
+        Codes are taken from the iterable as workers become free, never more than `AHEAD` a worker, so that neither
+        what waits nor what was not fetched yet can grow without bound.
+
+        Raises:
+            SandboxError: The host failed twice.
+        """
+        matrix = Matrix(tuple(tests), entry_point, seed, give_up_after)
+        pending: dict[Future[Row], int] = {}
+        numbered = enumerate(codes)
+        try:
+            while True:
+                for number, code in islice(numbered, AHEAD * len(self._threads) - len(pending)):
+                    pending[self._submit(_row(code, matrix))] = number
+                if not pending:
+                    return
+                for future in wait(pending, return_when="FIRST_COMPLETED").done:
+                    yield pending.pop(future), future.result()
+        finally:
+            for future in pending:
+                future.cancel()
+
+    def _submit(self, function: Callable[[Worker], Row]) -> Future[Row]:
         if self._closed:
             raise SandboxError("this sandbox is closed")
-        matrix = Matrix(tuple(tests), entry_point, seed)
-        futures: list[Future[Row]] = []
-        for code in codes:
-            future: Future[Row] = Future()
-            self._tasks.put((_row(code, matrix), future))
-            futures.append(future)
-        try:
-            return [future.result() for future in futures]
-        finally:
-            for future in futures:
-                future.cancel()
+        future: Future[Row] = Future()
+        self._tasks.put((function, future))
+        return future
 
     def _end_threads(self) -> None:
         for _ in self._threads:

@@ -22,6 +22,8 @@ class Matrix:
     tests: tuple[str, ...]
     entry_point: str
     seed: int
+    give_up_after: int | None = None
+    """Timeouts after which the rest of a row is taken to time out."""
 
 
 @dataclass(slots=True)

@@ -104,6 +104,10 @@ class Worker:
             for k, raw in self._some(code, matrix, remaining).items():
                 found[k] = self._settle(code, matrix, k, raw)
             remaining = [k for k in remaining if k not in found]
+            timeouts = sum(raw.status == "timeout" for raw in found.values())
+            if matrix.give_up_after is not None and timeouts >= matrix.give_up_after:
+                found |= {k: Raw("timeout", f"not run: {timeouts} tests before it timed out") for k in remaining}
+                remaining = []
         return [found[k].verdict() for k in range(len(matrix.tests))]
 
     def _some(self, code: str, matrix: Matrix, cells: list[int]) -> dict[int, Raw]:

@@ -112,12 +112,17 @@ class CpuBudget:
         resource.setrlimit(resource.RLIMIT_CPU, (limit, self.hard))
 
 
+def face_inwards() -> None:
+    """Turn what the code sees of the outside to the harness's own."""
+    sys.stdout = sys.stderr = STREAM
+    sys.argv = [MODULE]
+
+
 def load(message: dict[str, Any]) -> tuple[dict[str, Any], str, str, CountedOutput]:
     """Run the code's top level in a module of its own; return its names, a status and a detail."""
     output = OUTPUT
     output.left = message["output_bytes"]
-    sys.stdout = sys.stderr = STREAM
-    sys.argv = [MODULE]
+    face_inwards()
     module = types.ModuleType(MODULE)
     sys.modules[MODULE] = module
     seed(message["seed"])

@@ -12,7 +12,7 @@ import socket
 import sys
 
 from . import wire
-from .candidate import JOB_BYTES, load
+from .candidate import JOB_BYTES, face_inwards, load
 from .outcome import classify
 from .repeatable import seed
 from .testing import Test, compile_test, run_test
@@ -28,6 +28,7 @@ def main(job: socket.socket) -> None:
     test = compile_test(source)
     wires = Tripwires()
     wires.guard_unittest()
+    face_inwards()
     if test.code is not None:
         tree = ast.parse(source)
         wires.remember(tree)

@@ -29,6 +29,8 @@ MODULES = frozenset({"gc", "ctypes", "_ctypes", "_testcapi", "_testinternalcapi"
 PLAIN = frozenset(
     {int, float, complex, bool, str, bytes, bytearray, list, tuple, dict, set, frozenset, range, type(None)}
 )
+CHANGES = frozenset({"_", "__warningregistry__", "argv"})
+"""Names of modules that the harness or the interpreter itself replaces meanwhile."""
 LIBRARY = os.path.dirname(os.__file__) + "/"  # noqa: PTH120 (pathlib is not loaded here)
 SPIES = tuple(LIBRARY + name for name in ("inspect.py", "traceback.py", "ctypes/"))
 EQUAL, CONTAINS = "__sandbox_equal__", "__sandbox_contains__"
@@ -104,7 +106,7 @@ class Tripwires:
         for module, before in self.snapshots.items():
             now = unittest.TestCase.__dict__ if module is _ClassAsModule else module.__dict__
             for name, value in before.items():
-                if now.get(name) is not value and name not in ("_", "__warningregistry__"):
+                if now.get(name) is not value and name not in CHANGES:
                     self.tripped.append(f"replaced {name!r} of a library")
 
     # --- comparisons ---------------------------------------------------------------------------------------------

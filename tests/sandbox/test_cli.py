@@ -26,6 +26,22 @@ def test_each_line_gets_a_verdict_in_order(tmp_path: Path, capsys: pytest.Captur
     assert [(row["status"], row["level"]) for row in rows] == [("passed", "none"), ("failed", "none")]
 
 
+def test_a_python_file_is_run_against_its_test(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, good, bad = (tmp_path / name for name in ("code.py", "good.py", "bad.py"))
+    code.write_text("def f(a):\n    return a + 1")
+    good.write_text("assert f(1) == 2")
+    bad.write_text("assert f(1) == 3")
+    options = ["--level", "none", "--workers", "1"]
+    assert [main([str(code), *test, *options]) for test in ([str(good)], [str(bad)], [])] == [0, 1, 0]
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["status"] for row in rows] == ["passed", "failed", "passed"]
+
+
+def test_a_file_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["nowhere.jsonl"]) == 2
+    assert "nowhere.jsonl" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("line", ["{", "[]", '{"code": "x"}', '{"code": 1, "test": "x"}'])
 def test_a_bad_line_is_named(line: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(JOBS[0]) + "\n" + line))

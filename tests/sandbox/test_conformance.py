@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sandbox import CANARIES, LEVELS, Sandbox, SandboxError, SandboxUnavailable, Status, canaries, probe
+from sandbox import CANARIES, LEVELS, Limits, Sandbox, SandboxError, SandboxUnavailable, Status, canaries, probe
+from sandbox.box import AHEAD
 from sandbox.probe import LOOK, NO_WAY_OUT
 
 from .conftest import open_or_skip
@@ -162,6 +164,31 @@ def test_the_probe_names_every_level_and_agrees_with_what_starts() -> None:
             assert rung.help
             with pytest.raises(SandboxUnavailable):
                 Sandbox(level=rung.level)
+
+
+def test_rows_come_as_they_are_finished_and_codes_are_taken_as_they_are_needed() -> None:
+    taken: list[int] = []
+
+    def codes() -> Iterator[str]:
+        for number in range(40):
+            taken.append(number)
+            yield f"def f():\n    return {number}"
+
+    with open_or_skip("bwrap", workers=2) as box:
+        seen: dict[int, bool] = {}
+        for number, row in box.rows(codes(), ["assert f() % 2 == 0"], entry_point="f"):
+            assert len(taken) <= len(seen) + 2 * AHEAD + 2
+            seen[number] = row[0].passed
+    assert seen == {number: number % 2 == 0 for number in range(40)}
+
+
+def test_a_code_that_keeps_timing_out_is_given_up_where_that_was_asked_for() -> None:
+    code = "def f(x):\n    while x % 2: pass\n    return x"
+    tests = [f"assert f({x}) == {x}" for x in range(8)]
+    with open_or_skip("bwrap", limits=Limits(wall_s=0.5, cpu_s=1)) as box:
+        row = box.run_matrix([code], tests, entry_point="f", give_up_after=2)[0]
+    assert [v.status.value for v in row] == ["passed", "timeout", "passed", *["timeout"] * 5]
+    assert [("not run" in v.detail) for v in row] == [False] * 4 + [True] * 4
 
 
 def test_a_closed_sandbox_says_so() -> None:
