@@ -20,6 +20,10 @@ class JudgeDied(Exception):  # noqa: N818 (an ending, not an error)
     """The judge's session ended while it compiled the tests, and its jail is well: a test broke it."""
 
 
+class SessionBroke(JudgeDied):
+    """A test that ran in the judge's session ended or stopped it; the matrix's tests get processes of their own now."""
+
+
 class Judge:
     """A jail that runs tests and never sees a code; used by one thread."""
 
@@ -77,7 +81,6 @@ class Judge:
                     "tests": [t if len(t) <= self.limits.source_bytes else "" for t in matrix.tests],
                     "entry_point": matrix.entry_point,
                     "seed": matrix.seed,
-                    "cpu_s": self.limits.cpu_s,
                     "value_bytes": self.limits.value_bytes,
                 },
             )
@@ -86,18 +89,19 @@ class Judge:
             raise JudgeDied(str(error)) from error
         self.matrix, self.compiled = matrix, False
 
-    def row(self, cells: list[int], end: socket.socket, wall_s: float) -> Row:
+    def row(self, cells: list[int], end: socket.socket, wall_s: float, cpu_s: int) -> Row:
         """Have the cells of one row judged, the code being at the other end of `end`, which is closed here.
 
         Raises:
             JudgeDied: A test broke the session before it had read them all.
+            SessionBroke: A test broke it while it ran there.
             JailDied: The session ended otherwise.
         """
         if self.session is None:
             raise jail.JailDied("the judge has no session")
         row, session = Row(), self.session
         session.settimeout(wall_s + 3 * GRACE_S)
-        request = {"row": cells, "in_session": self.broken is not self.matrix, "wall_s": wall_s}
+        request = {"row": cells, "in_session": self.broken is not self.matrix, "limits": [wall_s, cpu_s]}
         try:
             wire.send(session, request, [end.fileno()])
             end.close()
@@ -118,10 +122,14 @@ class Judge:
                         message["rss"],
                         ended=message.get("code"),
                     )
-        except (wire.Closed, wire.WireError) as error:
+        except (OSError, wire.Closed, wire.WireError) as error:
             if not self.compiled:
                 self._end()
                 raise JudgeDied(str(error)) from error
+            if request["in_session"]:
+                self.broken = self.matrix
+                self._end()
+                raise SessionBroke(str(error)) from error
             raise jail.JailDied(f"the judge's session ended: {error}") from error
 
     def _start(self) -> socket.socket:

@@ -7,6 +7,7 @@ to run, and reads results from the judge only. Nothing that the code side says c
 from __future__ import annotations
 
 import logging
+import math
 import re
 import socket
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from . import jail
 from .cells import Matrix, Raw, Row
 from .harness.judge import GRACE_S
-from .judging import Judge, JudgeDied
+from .judging import Judge, JudgeDied, SessionBroke
 from .unsplit import Unsplit
 from .verdicts import Limits, SandboxError, Verdict
 
@@ -156,15 +157,16 @@ class Worker:
         return raw
 
     def _twice(self, code: str, matrix: Matrix, cells: list[int], patience: float = 1.0) -> Row:
-        """Make one attempt, and a second in new jails if the host failed, or a test broke the judge's session."""
+        """Make one attempt, and a second in new jails if the host failed."""
         try:
             return self._attempt(code, matrix, cells, patience)
+        except SessionBroke:
+            return self._twice(code, matrix, cells, patience)
         except JudgeDied:
             if len(matrix.tests) > 1:
                 return self._apart(code, matrix, cells)
         except (jail.JailDied, OSError) as error:
             log.warning("sandbox worker failed (%s); starting it again", error)
-            self.judge.broken = matrix
         self.restart()
         try:
             return self._attempt(code, matrix, cells, patience)
@@ -186,7 +188,10 @@ class Worker:
 
     def _attempt(self, code: str, matrix: Matrix, cells: list[int], patience: float) -> Row:
         self.judge.read(matrix)
-        room, count, wall_s = self._room(code), len(cells), self.limits.wall_s * patience
+        room, count, tight = self._room(code), len(cells), patience > 1.0
+        wall_s, cpu_s = self.limits.wall_s * patience, self.limits.cpu_s
+        if tight:  # it may wait for the host as long as that takes, and compute no longer than on an idle one
+            cpu_s = min(cpu_s, math.ceil(self.limits.wall_s))
         code_end, judge_end = socket.socketpair()
         job, job_end = socket.socketpair()
         with job:
@@ -195,9 +200,9 @@ class Worker:
                 number = room.spawn([job_end.fileno(), code_end.fileno()], forks=count if may_fork else 0, tests=count)
                 job_end.close()
                 code_end.close()
-                told = {"cells": count, "cpu_s": self.limits.cpu_s, "may_fork": may_fork}
+                told = {"cells": count, "cpu_s": cpu_s, "tight": tight, "may_fork": may_fork}
                 jail.hand_over(job, self._job(code, matrix) | told, wall_s + GRACE_S)
-                row = self.judge.row(cells, judge_end, wall_s)
+                row = self.judge.row(cells, judge_end, wall_s, cpu_s)
             except JudgeDied:
                 room.end(number)
                 raise

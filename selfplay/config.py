@@ -96,6 +96,8 @@ class SandboxSection(Section):
     cpu_s: int = Field(default=4, ge=1)
     """Whole seconds; the kernel counts no smaller."""
     memory_bytes: int = Field(default=512 * 1024**2, ge=64 * 1024**2)
+    libraries: tuple[str, ...] = ()
+    """Packages of this environment that codes and tests may import beyond the standard library, such as "numpy"."""
 
 
 class Select(Section):

@@ -24,6 +24,9 @@ from sandbox import Sandbox, Status, Verdict
 from selfplay.config import Select
 from state.records import Execution, Matrix, Problem, Sample, content_id
 
+GIVE_UP_AFTER = 3
+"""Timeouts of a code after which its other tests are not run: they would take most of a round, and pass nothing."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
@@ -84,6 +87,7 @@ def judge(
             [*traps, *(test.source for test in tests), *truths],
             entry_point=entry_point,
             seed=seed,
+            give_up_after=GIVE_UP_AFTER,
         )
     else:
         rows = []

@@ -142,7 +142,8 @@ def open_sandbox(settings: Config, stack: ExitStack) -> Sandbox:
     section = settings.sandbox
     limits = Limits(wall_s=section.wall_s, cpu_s=section.cpu_s, memory_bytes=section.memory_bytes)
     workers = section.workers or len(os.sched_getaffinity(0))
-    return stack.enter_context(Sandbox(workers=workers, level=section.level, limits=limits))
+    box = Sandbox(workers=workers, level=section.level, limits=limits, libraries=section.libraries)
+    return stack.enter_context(box)
 
 
 def vllm_generator(current: Session) -> Callable[[Weights], Generator]:

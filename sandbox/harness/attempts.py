@@ -23,22 +23,25 @@ class Expired(BaseException):
 
 
 class Alarm:
-    """Ends the block when its time is up; what swallows the exception meets it again."""
+    """Ends the block when its wall or CPU time is up; what swallows the exception meets it again."""
 
     AGAIN_S = 0.2
+    TIMERS = ((signal.ITIMER_REAL, signal.SIGALRM), (signal.ITIMER_PROF, signal.SIGPROF))
 
-    def __init__(self, wall_s: float) -> None:
-        self.wall_s = wall_s
+    def __init__(self, wall_s: float, cpu_s: float) -> None:
+        self.seconds = (wall_s, cpu_s)
         self.on = False
 
     def __enter__(self) -> None:
         self.on = True
-        signal.signal(signal.SIGALRM, self._ring)
-        signal.setitimer(signal.ITIMER_REAL, self.wall_s, self.AGAIN_S)
+        for (timer, number), seconds in zip(self.TIMERS, self.seconds, strict=True):
+            signal.signal(number, self._ring)
+            signal.setitimer(timer, seconds, self.AGAIN_S)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
         self.on = False
-        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        for timer, _number in self.TIMERS:
+            signal.setitimer(timer, 0.0)
         return kind is Expired
 
     def _ring(self, _number: int, frame: types.FrameType | None) -> None:

@@ -42,7 +42,7 @@ def main(job: socket.socket, link: socket.socket) -> None:
     job.close()
     alone = message["cells"] == 1
     shared = alone or stateless(message["code"])
-    budget = None if alone else CpuBudget(message["cpu_s"], shared=shared)
+    budget = None if alone and not message["tight"] else CpuBudget(message["cpu_s"], shared=shared)
     if not shared and not message["may_fork"]:
         wire.send(link, {"load": "alone"})
         return

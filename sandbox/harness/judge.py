@@ -54,7 +54,7 @@ def main(host: socket.socket) -> None:
             wire.send(host, {"compiled": len(session.tests)})
         elif session is not None:
             with socket.socket(fileno=fds[0]) as link:
-                session.row(link, message["row"], message["wall_s"], in_session=message["in_session"])
+                session.row(link, message["row"], tuple(message["limits"]), in_session=message["in_session"])
 
 
 class Session:
@@ -66,19 +66,19 @@ class Session:
         self.entry_point: str = message["entry_point"]
         self.seed: int = message["seed"]
         self.wall_s = 0.0
-        self.cpu_s: int = message["cpu_s"]
+        self.cpu_s = 0
         self.value_bytes: int = message["value_bytes"]
 
-    def row(self, link: socket.socket, cells: list[int], wall_s: float, *, in_session: bool) -> None:
+    def row(self, link: socket.socket, cells: list[int], limits: tuple[float, int], *, in_session: bool) -> None:
         """Judge the cells of one row, and tell the host of each; the last message says how the row ended.
 
         Args:
             link: Connected to the process that runs the code.
             cells: Numbers of the tests.
-            wall_s: For loading the code, and again for each test.
+            limits: Seconds of wall time and of CPU time, for loading the code and again for each test.
             in_session: Run simple tests here, without a process of their own.
         """
-        self.wall_s = wall_s
+        self.wall_s, self.cpu_s = limits
         reader = Reader(link)
         started = time.monotonic()
         loaded = reader.message(started + self.wall_s)
@@ -120,7 +120,7 @@ class Session:
         for cell in cells:
             started, used = time.monotonic(), time.process_time()
             status, detail = "timeout", ""
-            with Alarm(self.wall_s):
+            with Alarm(self.wall_s, self.cpu_s):
                 status, detail = self._outcome(reader.sock, cell, is_class)
             done = self._done(reader, cell) if status != "timeout" else None
             self._tell(cell, status, detail, started, Used(time.process_time() - used), done)

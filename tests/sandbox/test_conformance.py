@@ -72,10 +72,13 @@ def test_a_cell_that_hangs_or_crashes_changes_no_other_cell(box: Sandbox) -> Non
     ["assert f(1) == sum(1 for _ in iter(int, 1))", "assert f(1) == 7 ** (7 ** 9) and pow(3, 10**9, 10**400000)"],
     ids=["interruptible", "in C"],
 )
-def test_a_plain_test_that_hangs_changes_no_other_cell(box: Sandbox, endless: str) -> None:
+def test_a_plain_test_that_hangs_changes_no_other_cell(
+    box: Sandbox, endless: str, caplog: pytest.LogCaptureFixture
+) -> None:
     tests = ["assert f(1) == 1", endless, "assert f(2) == 2"]
     row = box.run_matrix(["def f(x):\n    return x"], tests, entry_point="f")[0]
     assert [v.status.value for v in row] == ["passed", "timeout", "passed"]
+    assert not caplog.messages, "a test broke a jail"
 
 
 def test_a_code_starts_every_test_as_it_was_after_loading(box: Sandbox) -> None:
