@@ -79,8 +79,8 @@ def _model(settings: config.Config, console: Console) -> models.ModelFiles:
                 for row in bar.task_ids:  # what was going on before is over
                     bar.remove_task(row)
                 rows[what] = bar.add_task(what, total=total)
-                if not console.is_terminal:
-                    console.print(what if total is None else f"{what} ({total / 1e6:.0f} MB)")
+                if total is not None and not console.is_terminal:
+                    console.print(f"{what} ({total / 1e6:.0f} MB)")
             bar.update(rows[what], completed=done, total=total)
 
         return models.resolve(settings.model.name, settings.model.revision, cache=startup.cache_dir(), progress=show)
