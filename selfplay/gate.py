@@ -96,7 +96,7 @@ class Decision:
     losses: int
     ties: int
     p_value: float | None
-    """None where there is no verdict."""
+    """None where there is no verdict; a lower bound where the candidate was cut short (curtail.py)."""
     alpha: float
     evidence: tuple[BenchmarkEvidence, ...]
 
