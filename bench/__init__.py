@@ -1,0 +1,1 @@
+"""Measurements of the product, each a module: `python -m bench.NAME`."""
