@@ -25,18 +25,17 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from selfplay import curtail, gate
 from selfplay.config import Gate
 from selfplay.gate import BenchmarkResult
 from selfplay.paired import clopper_pearson
+from selfplay.power import contests
 
 ROUNDS = 5
 SEED = 20260
 DEFAULT = Gate()
 
-Counts = NDArray[np.int64]
 Verdict = Callable[[BenchmarkResult, int], bool]
 """Whether a result is promoted in a round, which counts from 1."""
 
@@ -89,28 +88,7 @@ def remembered(verdict: Verdict) -> Verdict:
 
 def rounds(setting: Setting, rng: np.random.Generator, tasks: int, gain: float = 0.0) -> Iterator[BenchmarkResult]:
     """Yield the results of one run's rounds: one champion, a new candidate each."""
-    settled = rng.random(tasks) >= setting.unsettled
-    by_chance = 0.5 if setting.samples == 1 else rng.random(tasks)
-    champion: NDArray[np.float64] = np.where(settled, rng.random(tasks) < 0.5, by_chance)
-    # A gain of g takes g tasks of 0 -> 1, or 2g tasks of 0 -> 1/2.
-    lifted, lift = (gain, 1.0) if setting.samples == 1 else (2 * gain, 0.5)
-    failed = settled & (champion == 0)
-    better = failed & (rng.random(tasks) < lifted / max(1e-9, (1 - setting.unsettled) / 2))
-    candidate: NDArray[np.float64] = np.where(better, lift, champion)
-    held = _outcomes(rng, champion, setting.samples)
-    while True:
-        yield BenchmarkResult(
-            name="tasks",
-            role="gate",
-            champion=held,
-            candidate=_outcomes(rng, candidate, setting.samples),
-            tasks=tasks,
-        )
-
-
-def _outcomes(rng: np.random.Generator, chance: NDArray[np.float64], samples: int) -> dict[str, tuple[bool, ...]]:
-    passed = (rng.random((len(chance), samples)) < chance[:, None]).tolist()
-    return {f"{task:04}": tuple(row) for task, row in enumerate(passed)}
+    return contests(rng, tasks=tasks, samples=setting.samples, unsettled=setting.unsettled, gain=gain)
 
 
 def first_promotions(

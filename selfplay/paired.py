@@ -95,6 +95,35 @@ def wilson_interval(passed: float, n: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def detection_rate_given(failed: int, passed: int, *, win_chance: float, loss_chance: float, alpha: float) -> float:
+    """Return the chance of a promotion, exactly, against a champion whose scores are known; one sample a task.
+
+    Args:
+        failed: Tasks that the champion fails; each is won with `win_chance`, independently of the others.
+        passed: Tasks that it passes; each is lost with `loss_chance`.
+        win_chance: In [0, 1].
+        loss_chance: In [0, 1].
+        alpha: Level of the round.
+    """
+    losses: Floats = np.array(_binomial(passed, loss_chance))
+    lost = np.arange(passed + 1)
+    fewest = np.array(_fewest_wins(failed + passed, alpha))
+    return sum(
+        chance * float(losses[wins >= fewest[wins + lost]].sum())
+        for wins, chance in enumerate(_binomial(failed, win_chance))
+    )
+
+
+def _fewest_wins(differ: int, alpha: float) -> list[int]:
+    """Return, for 0 to `differ` differing tasks, the fewest wins with a p-value not above alpha."""
+    fewest: list[int] = []
+    fair: Floats = np.ones(1)
+    for _ in range(differ + 1):
+        fewest.append(int((fair[::-1].cumsum()[::-1] > alpha).sum()))
+        fair = np.convolve(fair, [0.5, 0.5])
+    return fewest
+
+
 def clopper_pearson(count: int, n: int) -> tuple[float, float]:
     """Return the exact interval of a chance of which `count` of `n` independent trials are known.
 

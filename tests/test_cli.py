@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -146,6 +147,31 @@ def test_status_shows_the_rounds(finished: Path) -> None:
     assert "kept" in result.stdout
 
 
+def test_power_tells_the_smallest_gain_for_each_test_of_a_preset() -> None:
+    result = command("power", "--preset", "cpu", "--rounds", "2")
+    assert result.returncode == 0, result.stderr
+    assert "humaneval (164 tasks), 1 sample a task" in result.stdout
+    assert "not scored yet" in result.stdout
+    (first, second) = [line.split() for line in result.stdout.splitlines() if line.endswith(" points") and "+" in line]
+    assert first == ["1", "0.02500", "6", "+10.2", "points"]
+    assert second[:3] == ["2", "0.00833", "7"]
+
+
+def test_power_of_a_run_begins_at_its_next_test_and_knows_its_champion(finished: Path) -> None:
+    result = command("power", "--runs-dir", str(finished), "--run", "a", "--rounds", "1")
+    assert result.returncode == 0, result.stderr
+    assert re.search(r"champion: \d+\.\d% of humaneval", result.stdout)
+    assert re.search(
+        r"^ +2 +0\.00833 +7 +none: no more than \d+\.\d points can be gained$", result.stdout, re.MULTILINE
+    )
+
+
+def test_power_of_a_run_takes_no_other_settings(finished: Path) -> None:
+    result = command("power", "--runs-dir", str(finished), "--run", "a", "--preset", "cpu")
+    assert result.returncode == 2
+    assert "not both" in result.stderr
+
+
 def test_verify_runs_every_pair_again_and_agrees(finished: Path) -> None:
     result = command("verify", "--runs-dir", str(finished), "--run", "a")
     assert result.returncode == 0, result.stdout + result.stderr
@@ -209,7 +235,7 @@ def test_without_user_namespaces_a_run_refuses_and_names_the_fallback(tmp_path: 
     assert not runs.exists()
 
 
-@pytest.mark.parametrize("arguments", [(), ("status",), ("verify",), ("doctor",)])
+@pytest.mark.parametrize("arguments", [(), ("status",), ("verify",), ("power",), ("doctor",)])
 def test_every_command_has_help_with_an_example(arguments: tuple[str, ...]) -> None:
     result = command(*arguments, "--help")
     assert result.returncode == 0
