@@ -64,8 +64,8 @@ def _run_rounds(wanted: Wanted, play: Callable[[Loop, int], None]) -> int:
             log.info("stopped; continue with the same command")
             loop.progress.message = "stopped; continue with the same command"
             return OK
-        rounds, run = loop.store.rounds_overview(), loop.session.run
-    Console().print(render_status(rounds, run))
+        rounds, run, found = loop.store.rounds_overview(), loop.session.run, loop.store.all(Problem)
+    Console().print(render_status(rounds, run, found))
     return OK
 
 
@@ -110,7 +110,7 @@ def show_status(name: str, runs_dir: Path) -> int:
 
     def show() -> int:
         with stored(name, runs_dir) as store:
-            Console().print(render_status(store.rounds_overview(), store.all(Run)[0]))
+            Console().print(render_status(store.rounds_overview(), store.all(Run)[0], store.all(Problem)))
         return OK
 
     return guarded(show)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import shutil
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from state.records import Pair, Sample
+from state.records import Pair, Problem, Sample
 from state.store import Store
 from tests import scripted_loop
 
@@ -145,6 +146,17 @@ def test_status_shows_the_rounds(finished: Path) -> None:
     assert result.returncode == 0
     assert "round" in result.stdout
     assert "kept" in result.stdout
+
+
+def test_status_names_the_problems_that_are_left_out(tmp_path: Path, finished: Path) -> None:
+    runs = tmp_path / "runs"
+    shutil.copytree(finished, runs)
+    with Store.open(runs / "a" / "run.db") as store:
+        problem = store.all(Problem)[0]
+        store.replace(dataclasses.replace(problem, dropped="name: it is also the function of Bench/1"))
+    result = command("status", "--runs-dir", str(runs), "--run", "a")
+    assert re.search(r"1 of \d+ problems are left out:", result.stdout)
+    assert f"{problem.entry_point}  name: it is also the function of Bench/1" in result.stdout
 
 
 def test_power_tells_the_smallest_gain_for_each_test_of_a_preset() -> None:
