@@ -174,7 +174,7 @@ class Gate(Section):
     min_coverage: float = Field(default=0.95, gt=0, le=1)
     """Share of tasks that must have a verdict for both."""
     curtail: bool = True
-    """Stop scoring a candidate once no outcome of the rest could promote it."""
+    """Stop scoring a candidate once no outcome of the rest could promote it; its audit benchmarks are then left out."""
 
 
 class Config(Section):

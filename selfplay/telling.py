@@ -91,10 +91,8 @@ def picture(
         )
     lines = [
         Text(f"gate: {', '.join(f'{each.name} ({each.tasks} tasks)' for each in benchmarks)}, {_each(samples)}"),
-        Text(
-            f"level {section.alpha:g} over the run, shared out over its tests; margin {100 * section.margin:g} points"
-        ),
-        Text(f"assumed: a candidate no better than the champion wins {percent(flips)} of the tasks, and loses as many"),
+        Text(f"level {section.alpha:g} for the run, shared out over its tests; margin {100 * section.margin:g} points"),
+        Text(f"assumed: a candidate that is no better wins {percent(flips)} of the tasks and loses {percent(flips)}"),
         Text(f"champion: {', '.join(_champion(each) for each in benchmarks)}"),
     ]
     how = (
