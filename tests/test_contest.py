@@ -110,7 +110,7 @@ def test_the_order_in_which_answers_come_back_changes_no_word_of_the_decision(tm
     assert played(tmp_path, box, skill)[0] == played(tmp_path / "b", box, skill, shuffled=True)[0]
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(audit=st.lists(st.booleans(), min_size=8, max_size=8), gate=st.lists(st.booleans(), min_size=16, max_size=16),
        curtail=st.booleans())  # fmt: skip
 def test_no_score_of_an_audit_benchmark_can_change_the_decision(
