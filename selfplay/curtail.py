@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
-from selfplay.gate import BenchmarkResult, Decision
+from selfplay.gate import BenchmarkEvidence, BenchmarkResult, Decision
 
 Decide = Callable[[Sequence[BenchmarkResult]], Decision]
 """`gate.decide` with its levels filled in."""
@@ -70,7 +70,8 @@ def decide_early(results: Sequence[BenchmarkResult], order: Order, decide: Decid
     """Return the gate's decision, on the tasks up to the cut where there is one.
 
     The decision on a candidate that was cut short has the wins, losses and ties of the tasks up to the cut, and as
-    p-value the smallest that any outcome of the rest could have given (None where there could be no verdict).
+    p-value the smallest that any outcome of the rest could have given (None where there could be no verdict). Its gate
+    benchmarks have no intervals: none holds where looking stopped because of what was seen.
     """
     cut = cut_after(results, order, decide)
     if cut is None:
@@ -83,9 +84,14 @@ def decide_early(results: Sequence[BenchmarkResult], order: Order, decide: Decid
         seen,
         promoted=False,
         p_value=best.p_value,
+        evidence=tuple(_without_inference(each) if each.role == "gate" else each for each in seen.evidence),
         reason=f"kept: cut short after {cut} of {len(order)} tasks{tally}; had all the rest been passed: "
         f"{best.reason.removeprefix('kept: ')}{audits}",
     )
+
+
+def _without_inference(each: BenchmarkEvidence) -> BenchmarkEvidence:
+    return replace(each, champion_interval=None, candidate_interval=None, difference_interval=None, p_value=None)
 
 
 def _first(results: Sequence[BenchmarkResult], order: Order, tasks: int) -> dict[str, set[str]]:

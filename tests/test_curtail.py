@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from selfplay import curtail, gate
 from selfplay.gate import BenchmarkResult
+from state.overview import comparisons
 
 GATES = st.builds(
     lambda alpha, margin, coverage: partial(gate.decide, alpha_round=alpha, margin=margin, min_coverage=coverage),
@@ -183,8 +184,11 @@ def test_a_tie_on_a_task_that_the_champion_fails_can_be_the_end() -> None:
         "5 wins, 0 losses on 12 tasks (humaneval 50.0% -> 91.7%); p = 0.0312 is above 0.025, "
         "for which it takes at least 6 wins."
     )
-    assert decision.evidence[0].tasks == 3
-    assert decision.evidence[0].asked == 12
+    (evidence,) = decision.evidence
+    assert (evidence.tasks, evidence.asked, evidence.difference) == (3, 12, 2 / 3)
+    assert (evidence.difference_interval, evidence.candidate_interval, evidence.p_value) == (None, None, None)
+    (shown,) = comparisons(gate.evidence_json(decision))
+    assert (shown.tasks, shown.candidate_frac, shown.interval) == (3, 2 / 3, None)
 
 
 def test_tasks_that_the_champion_passes_leave_nothing_to_win() -> None:
