@@ -102,6 +102,32 @@ def verify(run: RunName = "default", runs_dir: RunsDir = Path("runs")) -> None:
 
 
 @app.command()
+def power(
+    preset: Annotated[str | None, typer.Option(help="Preset to tell it for; default: what this machine has.")] = None,
+    run: Annotated[str | None, typer.Option(help="Run to tell it for: its champion, its next tests.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="Tests to tell it for.")] = 5,
+    flips: Annotated[
+        float,
+        typer.Option(min=0, max=15, help="Tasks, in %, that a candidate no better than the champion wins, and loses."),
+    ] = 5.0,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting; may be repeated."),
+    ] = None,
+    runs_dir: RunsDir = Path("runs"),
+) -> None:
+    """Tell how large a gain must be for the gate to see it: promoted in 80% of cases, for the level of each test.
+
+    Example: python run_loop.py power --preset cpu --rounds 5
+    """
+    from selfplay.telling import show_power
+
+    raise typer.Exit(
+        show_power(preset, run, runs_dir, tests=rounds, flips=flips / 100, overrides=tuple(settings or ()))
+    )
+
+
+@app.command()
 def doctor(
     preset: Annotated[str | None, typer.Option(help="Preset to check for.")] = None, runs_dir: RunsDir = Path("runs")
 ) -> None:

@@ -49,7 +49,7 @@ OK, NO, USER, HOST = 0, 1, 2, 3
 
 def run_rounds(wanted: Wanted, play: Callable[[Loop, int], None]) -> int:
     """Run the loop until `wanted.rounds` rounds are finished."""
-    return _guarded(lambda: _run_rounds(wanted, play))
+    return guarded(lambda: _run_rounds(wanted, play))
 
 
 def _run_rounds(wanted: Wanted, play: Callable[[Loop, int], None]) -> int:
@@ -64,8 +64,8 @@ def _run_rounds(wanted: Wanted, play: Callable[[Loop, int], None]) -> int:
             log.info("stopped; continue with the same command")
             loop.progress.message = "stopped; continue with the same command"
             return OK
-        rounds, run = loop.store.rounds_overview(), loop.session.run
-    Console().print(render_status(rounds, run))
+        rounds, run, found = loop.store.rounds_overview(), loop.session.run, loop.store.all(Problem)
+    Console().print(render_status(rounds, run, found))
     return OK
 
 
@@ -109,21 +109,21 @@ def show_status(name: str, runs_dir: Path) -> int:
     """Print the rounds of a run."""
 
     def show() -> int:
-        with _stored(name, runs_dir) as store:
-            Console().print(render_status(store.rounds_overview(), store.all(Run)[0]))
+        with stored(name, runs_dir) as store:
+            Console().print(render_status(store.rounds_overview(), store.all(Run)[0], store.all(Problem)))
         return OK
 
-    return _guarded(show)
+    return guarded(show)
 
 
 def verify_pairs(name: str, runs_dir: Path) -> int:
     """Run every pair of a run again in the sandbox."""
-    return _guarded(lambda: _verify(name, runs_dir))
+    return guarded(lambda: _verify(name, runs_dir))
 
 
 def _verify(name: str, runs_dir: Path) -> int:
     console = Console()
-    with _stored(name, runs_dir) as store, ExitStack() as stack:
+    with stored(name, runs_dir) as store, ExitStack() as stack:
         settings = config.from_json(store.all(Run)[0].config)
         box = startup.open_sandbox(settings, stack)
         samples = {sample.id: sample for sample in store.all(Sample)}
@@ -148,7 +148,12 @@ def _verify(name: str, runs_dir: Path) -> int:
     return NO if wrong else OK
 
 
-def _stored(name: str, runs_dir: Path) -> Store:
+def stored(name: str, runs_dir: Path) -> Store:
+    """Return the database of a run that has begun, for reading.
+
+    Raises:
+        UserError: There is none.
+    """
     folder = run_folder(runs_dir, name)
     if not (folder / DATABASE).exists():
         known = sorted(path.parent.name for path in folder.parent.glob(f"*/{DATABASE}"))
@@ -184,11 +189,11 @@ def examine(preset: str | None, runs_dir: Path) -> int:
         )
         return NO if stops else OK
 
-    return _guarded(show)
+    return guarded(show)
 
 
-def _guarded(command: Callable[[], int]) -> int:
-    """Turn what can go wrong into one line on the screen and an exit code."""
+def guarded(command: Callable[[], int]) -> int:
+    """Run a command; turn what can go wrong into one line on the screen and an exit code."""
     try:
         return command()
     except (UserError, SandboxUnavailable) as error:

@@ -175,6 +175,8 @@ class Gate(Section):
     """Non-inferiority: how much worse (pass@1) a candidate may be on any one gate benchmark."""
     min_coverage: float = Field(default=0.95, gt=0, le=1)
     """Share of tasks that must have a verdict for both."""
+    curtail: bool = True
+    """Stop scoring a candidate once no outcome of the rest could promote it; its audit benchmarks are then left out."""
 
 
 class Config(Section):

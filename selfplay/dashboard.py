@@ -20,7 +20,7 @@ from rich.text import Text
 from selfplay.resources import Usage
 from selfplay.rounds_table import clean, duration, percent, rounds_table
 from state.overview import RoundOverview
-from state.records import Run
+from state.records import Problem, Run
 
 _GIB = 1024**3
 
@@ -222,18 +222,23 @@ def _machine(snapshot: Snapshot) -> Text:
     return line
 
 
-def render_status(overviews: Sequence[RoundOverview], run: Run) -> RenderableType:
-    """Return what `run_loop.py status` prints: the run, its rounds, and why each ended as it did."""
-    return _Status(tuple(overviews), run)
+DROPPED_SHOWN = 20
+"""Most problems that `status` lists as left out."""
+
+
+def render_status(overviews: Sequence[RoundOverview], run: Run, problems: Sequence[Problem] = ()) -> RenderableType:
+    """Return what `run_loop.py status` prints: the run, its rounds, why each ended as it did, problems left out."""
+    return _Status(tuple(overviews), run, tuple(problems))
 
 
 @dataclass(frozen=True, slots=True)
 class _Status:
     overviews: tuple[RoundOverview, ...]
     run: Run
+    problems: tuple[Problem, ...]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield the run, the table, and a reason a round."""
+        """Yield the run, the problems left out, the table, and a reason a round."""
         yield from _printable(Group(*self._lines(options.max_width)), console, options)
 
     def _lines(self, width: int) -> Iterator[RenderableType]:
@@ -241,6 +246,7 @@ class _Status:
         yield Text.assemble(
             (clean(run.name), "bold"), f"  {clean(run.model)}  begun {_when(run.created_at)}  {clean(run.code_version)}"
         )
+        yield from self._dropped()
         if not overviews:
             yield Text("no round has begun")
             return
@@ -256,6 +262,18 @@ class _Status:
             f"{duration(sum(turn.wall_s for turn in overviews))} of work"
         )
         yield Text.assemble("champion: ", (leader, "bold"))
+
+    def _dropped(self) -> Iterator[RenderableType]:
+        """Yield how many problems are left out, which, and why."""
+        dropped = [problem for problem in self.problems if problem.dropped is not None]
+        if not dropped:
+            return
+        yield Text(f"{len(dropped)} of {len(self.problems)} problems are left out:")
+        for problem in dropped[:DROPPED_SHOWN]:
+            name = problem.entry_point or f"{problem.prompt[:30]}..."
+            yield _line(f"  {name}  {problem.dropped}")
+        if len(dropped) > DROPPED_SHOWN:
+            yield Text(f"  and {len(dropped) - DROPPED_SHOWN} more, in the table problems")
 
 
 def _when(moment: str) -> str:

@@ -1,24 +1,30 @@
 """Which problems are too near to a benchmark task to train on.
 
-Four tests, each over all tasks; the first that holds is the reason:
+Five tests, each over all tasks; the first that holds is the reason:
 
 1. wording: at least half of the word 8-grams of the shorter of the two texts also stand in the other;
 2. name: the same function name with the same parameter names, unless the name says nothing ("solve");
 3. reworded: 30% of the two texts' word triples are the same (Jaccard; candidates by MinHash), words that every task has
    ("write a function") left out;
-4. solution: at least 60% of the token 12-grams of the problem's reference also stand in the task's solution, whatever
-   the two call their variables.
+4. subject: the two texts share their telling words, whatever their order: each word's stem weighs by how rare it is
+   among the tasks, the likeness is that of the weights (Jaccard), and likeness times the number of rare words that the
+   shared ones are worth must reach 1; examples are left out;
+5. solution: at least 60% of the token 10-grams of the problem's reference also stand in the task's solution, whatever
+   the two call what they define; annotations, docstrings and layout do not count.
 
-Not covered: a task told in other words, with another name and another solution; translations; the solution of a problem
-that has no reference. Source: n-grams as Brown et al. 2020, arXiv:2005.14165, appendix C (up to 13 words there, 8
-here: the texts are short); MinHash as Kocetkov et al. 2022, arXiv:2211.15533.
+A verdict on a problem depends on the tasks, not on the other problems. `python -m bench.decontamination` plants copies
+and counts what is found.
+
+Not covered: a task told in other words throughout, without a solution; translations; the examples alone. Source:
+n-grams as Brown et al. 2020, arXiv:2005.14165, appendix C (up to 13 words there, 8 here: the texts are short); MinHash
+as Kocetkov et al. 2022, arXiv:2211.15533.
 """
 
 from __future__ import annotations
 
 import ast
 import io
-import keyword
+import math
 import re
 import tokenize
 import warnings
@@ -35,14 +41,29 @@ MIN_SHARED_FRAC = 0.5
 SHINGLE = 3
 MIN_LIKENESS = 0.3
 MIN_SHINGLES = 8  # a text with fewer word triples says too little
-CODE_GRAM = 12
+MIN_SUBJECT = 0.4
+MIN_TELLING = 1.0  # likeness times rare words shared: 0.5 with two, 0.4 with two and a half
+CODE_GRAM = 10
 MIN_CODE_FRAC = 0.6
-MIN_CODE_GRAMS = 20  # shorter solutions are alike by chance
+MIN_CODE_GRAMS = 8  # shorter solutions are alike by chance
 PERMUTATIONS = 128
 FILLER = frozenset(
     {"a", "an", "be", "code", "create", "for", "function", "given", "implement", "in", "is", "of", "python", "return"}
     | {"that", "the", "to", "write"}
 )
+_COMMON = (
+    "all also an and any as at between by can count counted each element elements else example first following "
+    "from get has have if index input integer integers into it item items its last list lists must no not number "
+    "numbers on one only or order other otherwise output position positions result same should string strings "
+    "take takes than then there this two use using value values where whether which will with word words you your "
+)
+COMMON = FILLER.union(_COMMON.split())
+"""Words that tell nothing of a task's subject."""
+EXAMPLES = re.compile(
+    r"(?im)^\s*(examples?\b|\[input|sample)|\b(for (example|instance)\b|examples?:|assert\b)|==>|=>|➞|>>>"
+)
+"""Where a task's examples begin."""
+SUFFIXES = ("ization", "ing", "ies", "ed", "es", "s", "ly")
 GENERIC_NAMES = frozenset({"f", "fn", "func", "function", "main", "run", "solution", "solve", "test"})
 
 Gram = tuple[str, ...]
@@ -77,13 +98,14 @@ def overlaps(problems: Iterable[Problem], tasks: Sequence[Task]) -> dict[str, st
     for task in tasks:
         for header in _headers(task.text + "\n" + task.canonical):
             names.setdefault(header, task.id)
-    near = _NearTexts(tasks)
+    near, subjects = _NearTexts(tasks), _Subjects(tasks)
     found: dict[str, str] = {}
     for problem in problems:
         reason = (
             _shared_wording(problem, wording, by_words)
             or _shared_name(problem, names)
             or near.reason(problem)
+            or subjects.reason(problem)
             or _shared_solution(problem, by_tokens)
         )
         if reason is not None:
@@ -137,6 +159,49 @@ class _NearTexts:
         return None
 
 
+class _Subjects:
+    """Finds the task that is about the same: by its telling words, each weighed by how rare it is among the tasks."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        words = {task.id: _subject(task.text) for task in tasks}
+        self._index: defaultdict[str, list[str]] = defaultdict(list)
+        for task_id in sorted(words):
+            for word in words[task_id]:
+                self._index[word].append(task_id)
+        self._tasks = len(words)
+        self._sums = {task_id: math.fsum(map(self._weight, found)) for task_id, found in words.items()}
+
+    def _weight(self, word: str) -> float:
+        """Return 1 for a word that one task has, more for one that none has, less for one that many have."""
+        frequency = len(self._index.get(word, ()))
+        return math.log(1 + self._tasks / (1 + frequency)) / math.log(1 + self._tasks / 2)
+
+    def reason(self, problem: Problem) -> str | None:
+        words = sorted(_subject(problem.prompt)) if self._tasks else []
+        own = math.fsum(map(self._weight, words))
+        shared: defaultdict[str, float] = defaultdict(float)
+        for word in words:
+            for task_id in self._index.get(word, ()):
+                shared[task_id] += self._weight(word)
+        for task_id, weight in sorted(shared.items(), key=lambda item: (-item[1], item[0])):
+            likeness = weight / (own + self._sums[task_id] - weight)
+            if likeness >= MIN_SUBJECT and likeness * weight >= MIN_TELLING:
+                return f"subject: {likeness:.0%} of the telling words are those of {task_id}"
+        return None
+
+
+def _subject(text: str) -> set[str]:
+    """Return the stems of the words that tell what a text is about; code and examples are no part of it."""
+    text = re.sub(r"(?m)^(def|from|import|class|@)\b.*$", "", text)
+    start = EXAMPLES.search(text, 40)
+    words = re.findall(r"[a-z]{2,}", text[: start.start() if start else None].lower())
+    return {_stem(word) for word in words if word not in COMMON}
+
+
+def _stem(word: str) -> str:
+    return next((word[: -len(end)] for end in SUFFIXES if word.endswith(end) and len(word) >= len(end) + 3), word)
+
+
 def _shingles(text: str) -> set[Gram]:
     return set(_grams([word for word in _words(text) if word not in FILLER], SHINGLE))
 
@@ -172,19 +237,35 @@ def _most_shared(grams: Iterable[Gram], index: Index) -> list[tuple[str, int]]:
 
 
 def _tokens(source: str) -> list[str]:
-    """Return the tokens of a program without comments, layout and docstrings; a name that is no keyword becomes "_"."""
+    """Return a program's tokens; names that it binds become "_"; comments, layout, docstrings, annotations are gone."""
     tokens: list[str] = []
     try:
         with warnings.catch_warnings(action="ignore"):
-            text = ast.unparse(ast.parse(source))
-        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            tree = ast.parse(source)
+        bound = set(_bare(tree))
+        for token in tokenize.generate_tokens(io.StringIO(ast.unparse(tree)).readline):
             if token.type == tokenize.NAME:
-                tokens.append(token.string if keyword.iskeyword(token.string) else "_")
+                tokens.append("_" if token.string in bound else token.string)
             elif token.type in (tokenize.OP, tokenize.NUMBER, tokenize.STRING) and not token.string.startswith('"""'):
                 tokens.append(token.string)  # ast.unparse puts docstrings, and nothing else, between """
     except (SyntaxError, ValueError, RecursionError, MemoryError, tokenize.TokenError):
         return []
     return tokens
+
+
+def _bare(tree: ast.AST) -> Iterator[str]:
+    """Take the annotations off a program; yield the names that it binds."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.returns = None
+            yield node.name
+        elif isinstance(node, ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.arg):
+            node.annotation = None
+            yield node.arg
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
 
 
 def _headers(text: str) -> Iterator[Gram]:

@@ -74,7 +74,7 @@ class BenchmarkEvidence:
     champion_pass: float | None
     """pass@1; None where no task could be compared."""
     champion_interval: tuple[float, float] | None
-    """Wilson, tasks as the unit."""
+    """Wilson, tasks as the unit; like every interval and p-value here None where the candidate was cut short."""
     candidate_pass: float | None
     candidate_interval: tuple[float, float] | None
     difference: float | None
@@ -96,7 +96,7 @@ class Decision:
     losses: int
     ties: int
     p_value: float | None
-    """None where there is no verdict."""
+    """None where there is no verdict; a lower bound where the candidate was cut short (curtail.py)."""
     alpha: float
     evidence: tuple[BenchmarkEvidence, ...]
 

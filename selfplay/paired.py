@@ -10,7 +10,7 @@ here look surer than it is.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import NormalDist
 from typing import TypeAlias
 
@@ -93,6 +93,68 @@ def wilson_interval(passed: float, n: int) -> tuple[float, float]:
     centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def detection_rate_given(failed: int, passed: int, *, win_chance: float, loss_chance: float, alpha: float) -> float:
+    """Return the chance of a promotion, exactly, against a champion whose scores are known; one sample a task.
+
+    Args:
+        failed: Tasks that the champion fails; each is won with `win_chance`, independently of the others.
+        passed: Tasks that it passes; each is lost with `loss_chance`.
+        win_chance: In [0, 1].
+        loss_chance: In [0, 1].
+        alpha: Level of the round.
+    """
+    losses: Floats = np.array(_binomial(passed, loss_chance))
+    lost = np.arange(passed + 1)
+    fewest = np.array(_fewest_wins(failed + passed, alpha))
+    return sum(
+        chance * float(losses[wins >= fewest[wins + lost]].sum())
+        for wins, chance in enumerate(_binomial(failed, win_chance))
+    )
+
+
+def _fewest_wins(differ: int, alpha: float) -> list[int]:
+    """Return, for 0 to `differ` differing tasks, the fewest wins with a p-value not above alpha."""
+    fewest: list[int] = []
+    fair: Floats = np.ones(1)
+    for _ in range(differ + 1):
+        fewest.append(int((fair[::-1].cumsum()[::-1] > alpha).sum()))
+        fair = np.convolve(fair, [0.5, 0.5])
+    return fewest
+
+
+def clopper_pearson(count: int, n: int) -> tuple[float, float]:
+    """Return the exact interval of a chance of which `count` of `n` independent trials are known.
+
+    Each end is the chance under which a count as extreme as the one seen, or more so, is (1 - CONFIDENCE) / 2 likely.
+
+    Args:
+        count: Trials that happened, 0 <= count <= n.
+        n: Trials, >= 1.
+
+    Source: Clopper and Pearson 1934.
+    """
+    tail = (1 - CONFIDENCE) / 2
+    low = 0.0 if count == 0 else _solve(lambda p: _at_least(count, n, p) - tail)
+    high = 1.0 if count == n else _solve(lambda p: _at_least(count + 1, n, p) - (1 - tail))
+    return low, high
+
+
+def _at_least(count: int, n: int, p: float) -> float:
+    """Return P(Binomial(n, p) >= count), 0 < p < 1."""
+    k = range(count, n + 1)
+    logs = (math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1) for i in k)
+    return math.fsum(math.exp(log + i * math.log(p) + (n - i) * math.log1p(-p)) for i, log in zip(k, logs, strict=True))
+
+
+def _solve(rising: Callable[[float], float]) -> float:
+    """Return where a function that rises on (0, 1) crosses 0, to 1e-9."""
+    low, high = 0.0, 1.0
+    while high - low > 1e-9:
+        middle = (low + high) / 2
+        low, high = (low, middle) if rising(middle) > 0 else (middle, high)
+    return (low + high) / 2
 
 
 def difference_interval(differences: Sequence[float]) -> tuple[float, float]:

@@ -23,6 +23,7 @@ from typing import Any
 
 from sandbox import Sandbox
 from selfplay import gate, problems, prompts
+from selfplay.contest import Contest
 from selfplay.engines import Engines, Weights
 from selfplay.errors import HostError
 from selfplay.generate import Request
@@ -61,6 +62,7 @@ class Loop:
         self.config, self.store = session.config, session.store
         self.ledger = Ledger(self.store, progress, tools.peak_memory, self._show)
         self.scorer = Scorer(self.store, tools.box, self.config.benchmark, session.tasks, self.config.seed, progress)
+        self.contest = Contest(self.store, self.scorer, self.config.gate)
 
     # -- rounds -------------------------------------------------------------------------------------------------------
 
@@ -266,7 +268,7 @@ class Loop:
             self._show()
 
     def benchmark(self, round_: Round, adapter: Adapter) -> None:
-        """Score the candidate, if there is one, on the same tasks as the champion."""
+        """Score the candidate, if there is one, on the champion's tasks, until its fate is certain."""
         self.score_champion(round_)
         if self.ledger.done(round_, "benchmark"):
             return
@@ -275,7 +277,7 @@ class Loop:
         total = self._expected({} if candidate is None else self.scorer.missing(candidate.id))
         with self.ledger.stage(round_, "benchmark", total, "tasks") as stage:
             if candidate is not None:
-                self.scorer.run(candidate, self.tools.engines)
+                self.contest.score(self.weights(round_.champion_id), candidate, self.tools.engines)
             stage.model_s, stage.sandbox_s, stage.earlier_s = self.scorer.model_s, self.scorer.sandbox_s, earlier_s
 
     def _expected(self, missing: dict[str, list[Any]]) -> int:
@@ -284,8 +286,6 @@ class Loop:
 
     def decide(self, round_: Round, adapter: Adapter) -> Promotion:
         """Promote the candidate or keep the champion, and finish the round."""
-        looks = sum(earlier.p_value is not None for earlier in self.store.all(Promotion))
-        alpha = gate.alpha_for_round(self.config.gate.alpha, looks + 1)  # a round without a test spends nothing
         if adapter.sha256 is None:
             decision = gate.Decision(
                 promoted=False,
@@ -294,16 +294,11 @@ class Loop:
                 losses=0,
                 ties=0,
                 p_value=None,
-                alpha=alpha,
+                alpha=self.contest.alpha(),
                 evidence=(),
             )
         else:
-            decision = gate.decide(
-                self.scorer.results(self.weights(round_.champion_id), self.weights(adapter.id)),
-                alpha_round=alpha,
-                margin=self.config.gate.margin,
-                min_coverage=self.config.gate.min_coverage,
-            )
+            decision = self.contest.decide(self.weights(round_.champion_id), self.weights(adapter.id))
         promotion = Promotion(
             id=content_id(round_.id, "promotion"),
             round_id=round_.id,

@@ -1,7 +1,8 @@
 """The benchmark stage: what a set of weights scores on every benchmark.
 
 Scores belong to (weights, benchmark, decoding), not to a round: a champion is never scored twice. Each answered task is
-executed while the model writes the next ones, and stored as it comes back.
+executed while the model writes the next ones, and stored as it comes back. Gate benchmarks come first, each in its
+published order, then audit benchmarks, so that scoring can stop where the gate has seen enough.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from sandbox import Sandbox, Status
@@ -24,6 +25,9 @@ from state.records import Score, content_id
 from state.store import Store
 
 log = logging.getLogger(__name__)
+
+Enough = Callable[[Sequence[Score]], bool]
+"""Told of new scores, says whether scoring may stop."""
 
 
 def decoding(section: Benchmark) -> str:
@@ -75,18 +79,45 @@ class Scorer:
             left[name] = [task for task in tasks if have.get(task.id, 0) < self.section.samples]
         return left
 
-    def run(self, weights: Weights, engines: Engines) -> None:
+    def run(self, weights: Weights, engines: Engines, enough: Enough = lambda _: False) -> None:
         """Score `weights` on everything that is missing; starts a model only if something is.
+
+        Args:
+            weights: What is scored.
+            engines: Starts the model.
+            enough: Told of new scores as they are stored, and of none before each benchmark role; True ends the
+                scoring, and drops the tasks in flight.
 
         Raises:
             StopRequested: Between two tasks.
             HostError: The model process cannot be kept alive.
             sandbox.SandboxError: The sandbox cannot be kept alive.
         """
-        left = {f"{name}:{task.id}": task for name, tasks in self.missing(weights.id).items() for task in tasks}
-        if not left:
-            return
+        missing = self.missing(weights.id)
         begun = time.monotonic()
+        counters = self.progress.stages["benchmark"]
+        try:
+            for names in self._groups():
+                left = {f"{name}:{task.id}": task for name in names for task in missing[name]}
+                if enough(()) or self._run(weights, engines, left, enough):
+                    counters.total = counters.done
+                    return
+        finally:
+            self.wall_s += time.monotonic() - begun
+
+    def _groups(self) -> tuple[list[str], list[str]]:
+        """Return the names of gate and of audit benchmarks."""
+        gates = [name for name in self.tasks if name in self.section.gate]
+        return gates, [name for name in self.tasks if name not in gates]
+
+    def order(self) -> list[tuple[str, str]]:
+        """Return (benchmark, task id) of every gate task, in the order in which they are asked."""
+        return [(name, task.id) for name in self._groups()[0] for task in self.tasks[name]]
+
+    def _run(self, weights: Weights, engines: Engines, left: Mapping[str, Task], enough: Enough) -> bool:
+        """Score tasks; return whether `enough` ended it before all were done."""
+        if not left:
+            return False
         counters = self.progress.stages["benchmark"]
         requests = [self._request(key, task) for key, task in left.items()]
         pending: set[Future[tuple[Score, ...]]] = set()
@@ -97,17 +128,21 @@ class Scorer:
                 self.model_s += time.monotonic() - waiting
                 counters.tokens += sum(completion.tokens for completion in answer.completions)
                 pending.add(pool.submit(self._execute, weights.id, left[answer.request_id], answer))
-                pending = self._store({future for future in pending if future.done()}, pending)
+                finished = {future for future in pending if future.done()}
+                pending -= finished
+                if self._store(finished, enough):
+                    return True
                 self.progress.check_stop()
                 waiting = time.monotonic()
             while pending:
                 waiting = time.monotonic()
-                finished, _ = wait(pending, return_when="FIRST_COMPLETED")
+                finished, pending = wait(pending, return_when="FIRST_COMPLETED")
                 self.sandbox_s += time.monotonic() - waiting
-                pending = self._store(finished, pending)
+                if self._store(finished, enough):
+                    return True
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-            self.wall_s += time.monotonic() - begun
+        return False
 
     def _request(self, key: str, task: Task) -> Request:
         return Request(
@@ -146,17 +181,17 @@ class Scorer:
             )
         return tuple(scores)
 
-    def _store(
-        self, finished: set[Future[tuple[Score, ...]]], pending: set[Future[tuple[Score, ...]]]
-    ) -> set[Future[tuple[Score, ...]]]:
-        if finished:
-            with self.store.transaction():
-                for future in finished:
-                    self.store.add(*future.result())
-            counters = self.progress.stages["benchmark"]
-            counters.done += len(finished)
-            counters.executions += len(finished)
-        return pending - finished
+    def _store(self, finished: Collection[Future[tuple[Score, ...]]], enough: Enough) -> bool:
+        """Store finished tasks; return whether that is enough."""
+        if not finished:
+            return False
+        scores = [score for future in finished for score in future.result()]
+        with self.store.transaction():
+            self.store.add(*scores)
+        counters = self.progress.stages["benchmark"]
+        counters.done += len(finished)
+        counters.executions += len(finished)
+        return enough(scores)
 
     def summary(self, weights_id: str) -> tuple[tuple[str, int, int], ...]:
         """Return (benchmark, samples passed, samples scored) for every benchmark with scores of these weights."""

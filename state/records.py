@@ -304,8 +304,9 @@ class Promotion:
     losses: int
     ties: int
     p_value: float | None
+    """None where there was no test; for a candidate that was cut short the smallest that it could still have had."""
     alpha: float
-    """Level spent on this round."""
+    """Level of this round; spent where there is a p-value."""
     evidence: str
     """JSON list, one object a benchmark: name, role, tasks, wins, losses, pass@1 of both, difference, interval,
     p-value."""

@@ -1,6 +1,6 @@
 """The product's loop with a script in place of the models.
 
-    python -m tests.scripted_loop RUNS_DIR NAME ROUNDS [DELAY_S]
+    python -m tests.scripted_loop RUNS_DIR NAME ROUNDS [DELAY_S [ADAPTER_SKILL [SECTION.KEY=VALUE ...]]]
 
 Everything else is real: config, database, sandbox, selection, gate, lock, signals. The tests start it as a process of
 its own to kill it.
@@ -36,13 +36,15 @@ SETTINGS = (
 )
 
 
-def skill(weights_id: str) -> float:
-    """Return how often these weights are right: the base half of the time, any adapter nearly always."""
-    return 0.5 if weights_id == "scripted" else 0.95
+ADAPTER_SKILL = 0.95
+"""How often an adapter is right; the base model is half of the time."""
 
 
-def scripted_tools(delay_s: float) -> startup.MakeTools:
+def scripted_tools(delay_s: float, adapter_skill: float = ADAPTER_SKILL) -> startup.MakeTools:
     """Return what makes the loop's tools with the script in place of vLLM and TRL."""
+
+    def skill(weights_id: str) -> float:
+        return 0.5 if weights_id == "scripted" else adapter_skill
 
     def make(session: Session, box: Sandbox, _resources: Resources) -> Tools:
         problems = {problem.id: problem for problem in session.store.all(Problem)}
@@ -56,11 +58,18 @@ def scripted_tools(delay_s: float) -> startup.MakeTools:
     return make
 
 
-def run(runs_dir: Path, name: str, rounds: int, delay_s: float = 0.0, overrides: tuple[str, ...] = ()) -> int:
+def run(
+    runs_dir: Path,
+    name: str,
+    rounds: int,
+    delay_s: float = 0.0,
+    overrides: tuple[str, ...] = (),
+    adapter_skill: float = ADAPTER_SKILL,
+) -> int:
     """Play a scripted run to the end."""
     settings = config.load("smoke", (*SETTINGS, *overrides))
     model = ModelFiles(folder=Path("/nonexistent"), sha256="scripted", source="script", licence=None)
-    tools = scripted_tools(delay_s)
+    tools = scripted_tools(delay_s, adapter_skill)
     console = Console(stderr=True, force_terminal=False)
     with startup.opened(
         run_folder(runs_dir, name), settings, lambda: model, rounds=rounds, console=console, make_tools=tools
@@ -73,4 +82,7 @@ def run(runs_dir: Path, name: str, rounds: int, delay_s: float = 0.0, overrides:
 
 
 if __name__ == "__main__":
-    sys.exit(run(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4]) if len(sys.argv) > 4 else 0.0))
+    runs_dir, name, rounds, *rest = sys.argv[1:]
+    delay_s = float(rest[0]) if rest else 0.0
+    adapter_skill = float(rest[1]) if len(rest) > 1 else ADAPTER_SKILL
+    sys.exit(run(Path(runs_dir), name, int(rounds), delay_s, tuple(rest[2:]), adapter_skill))

