@@ -1,4 +1,4 @@
-# {"allowed": ["failed", "timeout", "exception"], "entry": "f", "test": "assert f(3) == 4"}
+# {"allowed": ["failed", "timeout", "exception", "crashed", "tampered"], "entry": "f", "test": "assert f(3) == 4"}
 import os
 import signal
 
