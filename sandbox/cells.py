@@ -43,11 +43,10 @@ class Raw:
     def explain(self, ended: int, report: dict[str, Any], limits: Limits) -> None:
         """Name the status of a code process that ended before it answered."""
         if not os.WIFSIGNALED(ended):
-            code = os.waitstatus_to_exitcode(ended)
-            self.status, self.detail = "crashed", f"the code ended its own process with status {code}"
+            self.status, self.detail = "crashed", f"the code ended its own process with status {os.WEXITSTATUS(ended)}"
             return
         number = os.WTERMSIG(ended)
-        name = signal.Signals(number).name
+        name = signal_name(number)
         out_of_time = max(self.cpu_s, report["cpu_s"]) >= limits.cpu_s - 1
         if number == signal.SIGXCPU or (number == signal.SIGKILL and out_of_time):
             self.status, self.detail = "timeout", f"used {limits.cpu_s} s of CPU time"
@@ -58,6 +57,7 @@ class Raw:
 
     def finish(self, report: dict[str, Any], limits: Limits) -> None:
         """Say what the ending of its processes means, once the zygote has reported it."""
+        self.rss = min(self.rss, limits.memory_bytes)  # the code side may say anything
         if self.status == "died":
             self.explain(report["status"] if self.ended is None else self.ended, report, limits)
         elif self.status == "timeout" and not self.detail:
@@ -71,7 +71,7 @@ class Raw:
             wall_s=self.wall_s,
             cpu_s=self.cpu_s,
             peak_rss_bytes=self.rss,
-            detail=self.detail,
+            detail=one_line(self.detail),
         )
 
 
@@ -92,6 +92,19 @@ class Row:
             before = sum(raw.code_cpu_s for raw in self.cells.values())
             last.cpu_s += max(self.report["cpu_s"] - before, 0.0)
             last.rss = max(last.rss, self.report["peak_rss"])
+
+
+def signal_name(number: int) -> str:
+    """Return the name of a signal, whatever the number."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def one_line(text: str) -> str:
+    """Return text that can be printed and stored: no line breaks, escapes, marks of direction or half characters."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def is_record(message: object, nonce: str) -> bool:

@@ -71,15 +71,16 @@ class Attempt:
         self.poll.register(pipe, select.POLLIN)
 
     def record(self, cell: int, deadline: float) -> tuple[str, str]:
-        """Return the status and detail written for the cell; "timeout" or "ended" where there is no record."""
+        """Return the status and detail written for the cell; "timeout", "ended" or "garbled" where there is none."""
         size = wire.HEADER.size
         while True:
             if len(self.data) >= size:
                 end = size + wire.HEADER.unpack(self.data[:size])[0]
+                if end > RECORD_BYTES:
+                    return "garbled", ""
                 if len(self.data) >= end:
                     body, self.data = self.data[size:end], self.data[end:]
-                    which, status, detail, self.cpu_s = wire.unpack(body)
-                    return ("ended", "") if which != cell else (status, detail)
+                    return self._read(body, cell)
             left = deadline - time.monotonic()
             if left <= 0 or not self.poll.poll(left * 1000):
                 return "timeout", ""
@@ -87,6 +88,16 @@ class Attempt:
             if not part:
                 return "ended", ""
             self.data += part
+
+    def _read(self, body: bytes, cell: int) -> tuple[str, str]:
+        try:
+            which, status, detail, cpu_s = wire.unpack(body)
+        except (ValueError, TypeError):
+            return "garbled", ""
+        if which != cell or not isinstance(status, str) or not isinstance(detail, str) or type(cpu_s) is not float:
+            return "garbled", ""
+        self.cpu_s = cpu_s
+        return status, detail
 
     def bury(self, *, kill: bool) -> tuple[str, str]:
         """End and reap the process; return what its end means for a cell without a record."""
@@ -108,7 +119,7 @@ class Attempt:
         number = os.WTERMSIG(code)
         if number in (signal.SIGXCPU, signal.SIGKILL):
             return "timeout", "CPU time ran out in the test"
-        return "crashed", f"the test was ended by {signal.Signals(number).name}"
+        return "crashed", f"the test was ended by signal {number}"
 
 
 class Reader:

@@ -18,13 +18,15 @@ from typing import Any, NoReturn
 from . import wire
 from .attempts import Alarm, Attempt, Expired, Reader, Used
 from .outcome import classify
-from .peer import Died
+from .peer import SHARED_MODULES, Died
 from .proxies import JudgePeer, Unsplittable
 from .repeatable import seed
 from .testing import Test, compile_test, run_test
 
 TESTS_BYTES = 256 << 20
 GRACE_S = 2.0
+MOST_CPU_S, MOST_BYTES = 1e6, 1 << 50
+"""What a code side may say of itself."""
 REHEARSALS = 20
 
 
@@ -134,6 +136,10 @@ class Session:
         for cell in cells:
             started = time.monotonic()
             status, detail = attempt.record(cell, started + self.wall_s)
+            if status == "garbled":
+                attempt.bury(kill=True)
+                self._tell(cell, "tampered", "the test wrote where only the harness writes", started, attempt)
+                return False
             if status in ("timeout", "ended"):
                 status, detail = attempt.bury(kill=status == "timeout")
                 self._tell(cell, status, detail, started, attempt)
@@ -150,10 +156,11 @@ class Session:
     @staticmethod
     def _done(reader: Reader, cell: int) -> dict[str, Any] | None:
         """Return what the code side says of the process that served this cell."""
-        match reader.message(time.monotonic() + GRACE_S):
-            case (done, status, cpu_s, rss):
-                return {"status": status, "cpu_s": cpu_s, "rss": rss} if done == cell else None
-        return None
+        message = reader.message(time.monotonic() + GRACE_S)
+        if not isinstance(message, tuple) or message[0] != cell:  # `DONE` is a tuple; no JSON is
+            return None
+        _, status, cpu_s, rss = message
+        return {"status": status, "cpu_s": cpu_s if 0 <= cpu_s < MOST_CPU_S else 0.0, "rss": min(rss, MOST_BYTES)}
 
     def _tell(
         self,
@@ -165,7 +172,7 @@ class Session:
         done: dict[str, Any] | None = None,
     ) -> None:
         """Send the host one result."""
-        code_cpu_s = max(done["cpu_s"], 0.0) if done else 0.0
+        code_cpu_s = done["cpu_s"] if done else 0.0
         message = {
             "cell": cell,
             "status": status,
@@ -223,6 +230,9 @@ def _judge(test: Test, peer: JudgePeer, entry_point: str, is_class: bool) -> lis
     status, detail = "passed", ""
     try:
         names: dict[str, object] = {} if is_class else {entry_point: peer.function(entry_point)}
+        if is_class:
+            peer.strict = False
+        names |= {name: __import__(name) for name in test.free if name in SHARED_MODULES and name not in names}
         wanted = [name for name in test.free if name not in names]
         if wanted:
             names |= peer.names(wanted)

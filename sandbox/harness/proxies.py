@@ -30,6 +30,8 @@ class JudgePeer(Peer):
         self.unsplittable: str | None = None
         self.classes: dict[int, type] = {}
         self.output: str | None = None
+        self.strict = True
+        """The test names no class of the code's: it expects plain data (see `RemoteObject`)."""
 
     # --- what the test calls -------------------------------------------------------------------------------------
 
@@ -49,7 +51,10 @@ class JudgePeer(Peer):
         found = answer.get("ok")
         if not isinstance(found, dict):
             raise self.fail("malformed answer")
-        return {name: self._value(form) for name, form in found.items() if name in wanted}
+        values = {name: self._value(form) for name, form in found.items() if name in wanted}
+        if any(isinstance(value, type) for value in values.values()):
+            self.strict = False
+        return values
 
     def call(self, operation: str, target: object, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
         """Call a function of the code; arguments it changed in place are changed here too."""
@@ -83,12 +88,17 @@ class JudgePeer(Peer):
             forms = [self.encode(argument) for argument in arguments]
         except (wire.WireError, RecursionError) as error:
             raise self.cannot(f"an operand: {error}") from None
-        return self.result(self.request(name, forms))
+        return self.result(self.request(name, forms), may_stop=name == "next")
 
-    def result(self, answer: dict[str, Any]) -> object:
-        """Return what an answer says, or raise it."""
+    def result(self, answer: dict[str, Any], *, may_stop: bool = False) -> object:
+        """Return what an answer says, or raise it; only an iterator may end the iteration around it."""
         if "x" in answer:
-            raise self._exception(answer["x"])
+            error = self._exception(answer["x"])
+            raise (
+                RuntimeError("the code raised StopIteration")
+                if isinstance(error, StopIteration) and not may_stop
+                else error
+            )
         if "ok" not in answer:
             raise self.fail("malformed answer")
         return self._value(answer["ok"])

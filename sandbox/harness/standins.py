@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from .proxies import JudgePeer
 
 
+_PLAIN = (bool, int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset, range)
+PLAIN_METHODS = frozenset(name for kind in _PLAIN for name in dir(kind) if not name.startswith("_"))
+
+
 class Handle:
     """An object that lives on the code side."""
 
@@ -82,9 +86,28 @@ class RemoteIterator(Handle):
 
 
 class RemoteObject(Handle):
-    """Any other object that lives on the code side."""
+    """Any other object that lives on the code side.
+
+    A test that names no class of the code's takes what comes for plain data. An object that comes instead may be asked
+    for data, which must then be right, but not for what only weighs data that the test has: a truth value, a
+    comparison or sum with a plain value, a method that plain values have.
+    """
 
     __slots__ = ()
+
+    def __getattr__(self, name: str) -> object:
+        if self._peer.strict and name in PLAIN_METHODS:
+            raise TypeError(f"a {self._name} of the code's own stands for a plain value: {name} is not asked of it")
+        return super().__getattr__(name)
+
+    def __bool__(self) -> bool:
+        self._refuse("its truth")
+        return super().__bool__()
+
+    def _refuse(self, what: str, *others: object) -> None:
+        """Raise where a test that expects plain data would have this object weigh it."""
+        if self._peer.strict and not (others and all(isinstance(other, Handle) for other in others)):
+            raise TypeError(f"a {self._name} of the code's own stands for a plain value: {what} is not asked of it")
 
     def __iter__(self) -> object:
         return self._peer.operate("iter", self)
@@ -102,18 +125,22 @@ class RemoteObject(Handle):
         return int(self._exact("index", int))
 
     def __contains__(self, item: object) -> bool:
+        self._refuse("what it contains")
         return bool(self._exact("contains", bool, item))
 
 
 def _forward(operation: str) -> Callable[..., object]:
-    def method(self: Handle, *arguments: object) -> object:
+    def method(self: RemoteObject, *arguments: object) -> object:
+        if operation in _WEIGHING:
+            self._refuse(operation, *arguments)
         return self._peer.operate(operation, self, *arguments)
 
     return method
 
 
-_FORWARDED = "getitem setitem delitem lt le gt ge add sub mul truediv floordiv mod pow neg abs and or xor"
-for _name in _FORWARDED.split():
+_WEIGHING_NAMES = "lt le gt ge add sub mul truediv floordiv mod pow and or xor"
+_WEIGHING = frozenset(_WEIGHING_NAMES.split())
+for _name in f"getitem setitem delitem neg abs {_WEIGHING_NAMES}".split():
     setattr(RemoteObject, f"__{_name}__", _forward(_name))
 
 

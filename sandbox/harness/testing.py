@@ -146,6 +146,14 @@ class Result(unittest.TestResult):
         if err is not None:
             self._note(err)
 
+    def addSkip(self, test: unittest.TestCase, reason: str) -> None:  # noqa: N802
+        """Note that a test was not run: that is no pass."""
+        self._note((unittest.SkipTest, unittest.SkipTest(reason)))
+
+    def addUnexpectedSuccess(self, test: unittest.TestCase) -> None:  # noqa: N802
+        """Note a test that should have failed."""
+        self._note((AssertionError, AssertionError("unexpected success")))
+
     def _note(self, err: object) -> None:
         if self.raised is None and isinstance(err, tuple) and isinstance(err[1], BaseException):
             self.raised = err[1]

@@ -33,6 +33,9 @@ CHANGES = frozenset({"_", "__warningregistry__", "argv"})
 """Names of modules that the harness or the interpreter itself replaces meanwhile."""
 LIBRARY = os.path.dirname(os.__file__) + "/"  # noqa: PTH120 (pathlib is not loaded here)
 SPIES = tuple(LIBRARY + name for name in ("inspect.py", "traceback.py", "ctypes/"))
+_TEXT_ONLY = "format_exc print_exc format_exception print_exception format_exception_only format_tb print_tb"
+TEXT_ONLY = frozenset(_TEXT_ONLY.split())
+"""Functions of `traceback` that hand out no frame."""
 EQUAL, CONTAINS = "__sandbox_equal__", "__sandbox_contains__"
 
 _mro = type.__dict__["__mro__"].__get__
@@ -164,11 +167,15 @@ _ClassAsModule = _Module("unittest.TestCase")
 
 def _by_candidate(frame: types.FrameType | None, spies: tuple[str, ...]) -> bool:
     """Say whether the call comes from code that is not the standard library's, these parts of it looked through."""
+    spy = ""
     while frame is not None:
         name = frame.f_code.co_filename
         if spies and name.startswith(spies):
+            spy = frame.f_code.co_name
             frame = frame.f_back
             continue
+        if spy in TEXT_ONLY:
+            return False
         return not (name.startswith((LIBRARY, "<frozen ")) or name.startswith(os.path.dirname(__file__)))  # noqa: PTH120
     return False
 

@@ -1,5 +1,5 @@
 # {"allowed": ["passed"], "entry": "f", "test": "assert f(3) == [], f(3)"}
-import os
+import posix as os
 
 
 def f(x):
@@ -8,7 +8,7 @@ def f(x):
     def attempt(name, function, *arguments):
         try:
             function(*arguments)
-        except (OSError, ValueError, AttributeError, ImportError, LookupError, RecursionError):
+        except (OSError, ValueError, AttributeError, ImportError, LookupError, RecursionError, TypeError):
             return
         found.append(name)
 

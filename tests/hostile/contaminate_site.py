@@ -9,11 +9,11 @@ def f(x):
     def attempt(name, function, *arguments):
         try:
             function(*arguments)
-        except (OSError, ValueError, AttributeError, ImportError, LookupError, RecursionError):
+        except (OSError, ValueError, AttributeError, ImportError, LookupError, RecursionError, TypeError):
             return
         found.append(name)
 
     for folder in (p for p in sys.path if p):
-        attempt('write ' + folder, open, folder + '/evil.pth', 'w')
-    attempt('pycache', os.mkdir, os.path.dirname(os.__file__) + '/__pycache__/evil')
+        attempt('write ' + folder, open, folder + '/left-behind.pth', 'w')
+    attempt('pycache', os.mkdir, os.path.dirname(os.__file__) + '/__pycache__/left-behind')
     return found

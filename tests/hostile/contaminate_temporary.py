@@ -9,11 +9,17 @@ def f(x):
     def attempt(name, function, *arguments):
         try:
             function(*arguments)
-        except (OSError, ValueError, AttributeError, ImportError, LookupError, RecursionError):
+        except (OSError, ValueError, AttributeError, ImportError, LookupError, RecursionError, TypeError):
             return
         found.append(name)
+    def deep():
+        os.mkdir('/tmp/left-behind')
+        os.chdir('/tmp/left-behind')
+        for _ in range(1500):
+            os.mkdir('a')
+            os.chdir('a')
 
-    attempt('file', tempfile.mkstemp)
-    attempt('folder', tempfile.mkdtemp)
-    attempt('deep', os.makedirs, '/tmp/' + 'a/' * 1500)
+    attempt('file', tempfile.mkstemp, '', 'left-behind', '/tmp')
+    attempt('folder', tempfile.mkdtemp, '', 'left-behind', '/tmp')
+    attempt('deep', deep)
     return found

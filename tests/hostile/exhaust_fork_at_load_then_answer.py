@@ -1,5 +1,5 @@
 # {"allowed": ["failed", "exception", "timeout", "memory", "output", "crashed", "tampered", "refused"], "entry": "f", "test": "assert f(3) == 4"}
-import os
+import posix as os
 
 try:
     while True:

@@ -1,5 +1,5 @@
 # {"allowed": ["exception", "timeout"], "entry": "f", "test": "assert f(3) == 4"}
-import os
+import posix as os
 
 
 def f(x):

@@ -9,7 +9,7 @@ def f(x):
     def attempt(name, function, *arguments):
         try:
             function(*arguments)
-        except (OSError, ValueError, AttributeError, ImportError, LookupError, RecursionError):
+        except (OSError, ValueError, AttributeError, ImportError, LookupError, RecursionError, TypeError):
             return
         found.append(name)
 

@@ -1,5 +1,5 @@
 # {"allowed": ["failed", "exception", "timeout", "crashed", "tampered"], "entry": "f", "test": "assert f(3) == 4"}
-import os
+import posix as os
 import time
 
 try:

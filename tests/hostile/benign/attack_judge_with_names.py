@@ -1,0 +1,3 @@
+# {"allowed": ["passed"], "entry": "f", "test": "assert f(3).__name__ == 'Made'"}
+def f(x):
+    return type('Made', (), {})

@@ -1,0 +1,3 @@
+# {"allowed": ["passed"], "entry": "f", "test": "assert f(3) == 4"}
+def f(x):
+    return x + len([0] * (6 << 20)) // (6 << 20)

@@ -1,0 +1,7 @@
+# {"allowed": ["passed"], "entry": "S", "test": "class X(S):\n    pass\nassert X().f(3) == 4"}
+import weakref
+
+
+class S:
+    def f(self, x):
+        return x + (weakref.ref(self)() is self)

@@ -1,0 +1,7 @@
+# {"allowed": ["passed"], "entry": "f", "test": "assert f(3) == 4"}
+import os
+
+
+def f(x):
+    os.kill(os.getpid(), 0)
+    return x + 1

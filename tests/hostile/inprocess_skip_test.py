@@ -1,0 +1,7 @@
+# {"allowed": ["failed", "exception", "tampered"], "entry": "S", "test": "import unittest\nclass X(S):\n    pass\nclass T(unittest.TestCase):\n    def test_f(self):\n        self.assertEqual(X().f(3), 4)"}
+import unittest
+
+
+class S:
+    def f(self, x):
+        raise unittest.SkipTest('not today')
