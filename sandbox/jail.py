@@ -65,16 +65,21 @@ def _shared_libraries(prefix: Path) -> list[Path]:
 
 
 def environment(shared: str | None, *python_path: str) -> dict[str, str]:
-    """Return the whole environment of a zygote."""
+    """Return the whole environment of a zygote.
+
+    Args:
+        shared: Folder of the interpreter's shared libraries, where it is not the system's.
+        python_path: Folder of the harness and, where there are libraries, theirs.
+    """
     found = {
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
         "PYTHONHASHSEED": "0",
         "PYTHONPATH": ":".join(python_path),
         "PYTHONDONTWRITEBYTECODE": "1",
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
     }
+    if len(python_path) > 1:  # a library that starts threads of its own could not be forked
+        found |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     return found | ({"LD_LIBRARY_PATH": shared} if shared else {})
 
 
