@@ -4,7 +4,7 @@ EXTRA := $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 SYNCED := .venv/.synced-$(EXTRA)
 RUN := $(UV) run --no-sync
 
-.PHONY: run test lint bench env clean
+.PHONY: run test lint bench bench-sandbox env clean
 
 run: env
 	$(RUN) python run_loop.py --rounds 1 --preset auto
@@ -21,6 +21,9 @@ bench: env
 	$(RUN) python -m bench.generation
 	$(RUN) python -m bench.training
 	$(RUN) python -m bench.overhead
+
+bench-sandbox: env
+	$(RUN) python -m bench.sandbox
 
 env: $(SYNCED)
 

@@ -11,6 +11,7 @@ Started as `python -m harness.zygote` with its control socket as standard input;
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import gc
 import os
@@ -28,6 +29,7 @@ from .repeatable import seed
 
 CONTROL_BYTES = 1 << 16
 SUBREAPER = 36
+ARENA_MAX = -8
 
 
 class Session:
@@ -53,10 +55,10 @@ class Zygote:
         self.trusted = setup["role"] == "judge"
         self.filter = seccomp.Filter() if setup["seccomp"] else None
         self.clone = seccomp.numbers(seccomp.CHECKED, os.uname().machine)["clone"] if self.filter else -1
+        libc = ctypes.CDLL(None)
+        libc.mallopt(ARENA_MAX, 1)  # each thread's own would take 64 MB of the address space that is allowed
         if not self.own_pids:
-            import ctypes
-
-            ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
+            libc.prctl(SUBREAPER, 1, 0, 0, 0)
         self.run = role_of(setup["role"])
         for name in setup["preload"]:
             __import__(name)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from sandbox import LEVELS, Limits, Sandbox, SandboxUnavailable
+
+from ..readable import make_readable
 
 LIMITS = Limits(wall_s=3.0, cpu_s=6, memory_bytes=256 * 2**20)
 
@@ -22,8 +27,11 @@ def open_or_skip(level: str, workers: int = 1, limits: Limits = LIMITS) -> Sandb
 @pytest.fixture(scope="module", params=LEVELS)
 def box(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     """One sandbox of each level that this host has."""
-    with open_or_skip(request.param) as made:
-        yield made
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        if request.param == "uid" and os.geteuid() == 0:
+            make_readable(Path(folder), patch)
+        with open_or_skip(request.param) as made:
+            yield made
 
 
 @pytest.fixture(scope="module")

@@ -194,6 +194,17 @@ def test_a_code_that_keeps_timing_out_is_given_up_where_that_was_asked_for() -> 
     assert [("not run" in v.detail) for v in row] == [False] * 4 + [True] * 4
 
 
+def test_the_threads_that_are_allowed_fit_into_the_memory_that_is_allowed(box: Sandbox) -> None:
+    code = (
+        "import threading, time\ndef f(n):\n    sleepers = []\n    for _ in range(n):"
+        "\n        sleepers.append(threading.Thread(target=time.sleep, args=(0.2,)))"
+        "\n    for s in sleepers:\n        s.start()\n    for s in sleepers:\n        s.join()\n    return n"
+    )
+    with open_or_skip(box.level, limits=Limits()) as roomy:
+        verdict = roomy.run(code, "assert f(40) == 40", entry_point="f")
+    assert verdict.passed, verdict
+
+
 def test_a_closed_sandbox_says_so() -> None:
     box = open_or_skip("none")
     box.close()
