@@ -64,8 +64,8 @@ def _run_rounds(wanted: Wanted, play: Callable[[Loop, int], None]) -> int:
             log.info("stopped; continue with the same command")
             loop.progress.message = "stopped; continue with the same command"
             return OK
-        rounds, run = loop.store.rounds_overview(), loop.session.run
-    Console().print(render_status(rounds, run))
+        rounds, run, left_out = loop.store.rounds_overview(), loop.session.run, loop.store.left_out()
+    Console().print(render_status(rounds, run, left_out))
     return OK
 
 
@@ -110,7 +110,7 @@ def show_status(name: str, runs_dir: Path) -> int:
 
     def show() -> int:
         with _stored(name, runs_dir) as store:
-            Console().print(render_status(store.rounds_overview(), store.all(Run)[0]))
+            Console().print(render_status(store.rounds_overview(), store.all(Run)[0], store.left_out()))
         return OK
 
     return _guarded(show)

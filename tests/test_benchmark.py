@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from sandbox import Sandbox, SandboxUnavailable, Status
 from selfplay import benchmark
-from selfplay.benchmark import Task, data_sha256, extract, load, pass_at_k
+from selfplay.benchmark import data_sha256, load, pass_at_k
+from selfplay.benchmark_task import Task, extract
 from selfplay.errors import UserError
 
 HUMANEVAL = load("humaneval")
