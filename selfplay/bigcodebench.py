@@ -22,6 +22,7 @@ from selfplay.benchmark_files import DataFile, Row
 from selfplay.benchmark_task import INSTRUCTION, Task, asked
 from selfplay.errors import UserError
 from selfplay.prompts import Message
+from selfplay.replies import parse
 
 WALL_S = 240.0
 
@@ -89,7 +90,7 @@ def _third_party(row: Row) -> tuple[str, ...]:
     """Return the modules, not of the standard library, that solution or test import anywhere."""
     roots = set(ast.literal_eval(row["libs"]))
     for source in (row["complete_prompt"] + row["canonical_solution"], row["test"]):
-        for node in ast.walk(ast.parse(source)):
+        for node in ast.walk(parse(source) or ast.Module([], [])):
             if isinstance(node, ast.Import):
                 roots |= {name.name.partition(".")[0] for name in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

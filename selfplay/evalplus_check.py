@@ -44,7 +44,6 @@ def revive(tagged: dict[str, Any]) -> object:
     ((kind, items),) = tagged.items()
     makers: dict[str, Callable[[Any], object]] = {
         "tuple": tuple,
-        "set": set,
         "dict": dict,
         "complex": lambda parts: complex(*parts),
     }
@@ -84,16 +83,6 @@ def found_or_not(result: Any, right: Any, _arguments: list[Any]) -> bool:
     return bool(result == right) if isinstance(result, bool) else right == (result is not None)
 
 
-def anything(_result: Any, _right: Any, _arguments: list[Any]) -> bool:
-    """Mbpp/164: the task says too little for any result to be wrong."""
-    return True
-
-
-def zero_too(result: Any, right: Any, _arguments: list[Any]) -> bool:
-    """Mbpp/295: nothing to add up may also be 0."""
-    return bool(result == right or result == 0)
-
-
 def pyramid(result: Any, right: Any, arguments: list[Any]) -> bool:
     """Mbpp/581: the height may also be taken as that of the pyramid, not of its sides."""
     if result == right:
@@ -115,8 +104,6 @@ ORACLES: dict[str, Callable[[Any, Any, list[Any]], bool]] = {
     "equal": lambda result, right, _arguments: bool(result == right),
     "same_set": same_set,
     "found_or_not": found_or_not,
-    "anything": anything,
-    "zero_too": zero_too,
     "pyramid": pyramid,
     "digit_places": digit_places,
 }

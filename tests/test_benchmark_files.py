@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -153,7 +154,7 @@ def test_every_benchmark_loads_whole_from_the_published_files(name: str, count: 
     assert len({task.id for task in found}) == len(found) == count
     for task in found:
         assert task.benchmark == name
-        assert f"def {task.entry_point}(" in task.canonical
+        assert re.search(rf"^def\s+{task.entry_point}\s*\(", task.canonical, re.MULTILINE)
         assert task.entry_point in task.test
 
 

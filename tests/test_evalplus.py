@@ -83,9 +83,6 @@ def group(oracle: str, atol: float = 0) -> Group:
         ("found_or_not", "match", True, [], True),
         ("found_or_not", None, False, [], True),
         ("found_or_not", 0, False, [], False),
-        ("anything", None, True, [], True),
-        ("zero_too", 0, 7, [], True),
-        ("zero_too", 6, 7, [], False),
         ("pyramid", 33, 33, [3, 4], True),
         # Slant height of base 3 and height 4: sqrt(1.5 ** 2 + 4 ** 2) = 4.272; 9 + 2 * 3 * 4.272 = 34.63.
         ("pyramid", 35, 33, [3, 4], True),
@@ -118,7 +115,6 @@ VALUES = st.recursive(
     ),
     lambda inner: st.lists(inner, max_size=3)
     | st.lists(inner, max_size=3).map(tuple)
-    | st.sets(st.integers(), max_size=3)
     | st.dictionaries(st.text(max_size=2), inner, max_size=2),
     max_leaves=8,
 )  # fmt: skip
@@ -143,13 +139,11 @@ def test_an_input_of_another_kind_is_refused() -> None:
         (63, [[[1, 2], [3, 4]]], [[(1, 2), (3, 4)]]),
         (75, [[[1, 2]], 3], [[(1, 2)], 3]),
         (106, [[1], [2]], [[1], (2,)]),
-        (115, [[[1, 1], []]], [[{1}, {}]]),
         (124, ["1.5", "1+2j"], [1.5, 1 + 2j]),
         (252, ["1j"], [1j]),
         (250, [[1], 2], [(1,), 2]),
         (259, [[[1], [2]]], [((1,), (2,))]),
         (278, [[1, [2]]], [(1, (2,))]),
-        (307, [[1], 2, 3], [(1,), 2, 3]),
         (722, [{"a": [1]}, 2, 3], [{"a": (1,)}, 2, 3]),
         (580, [[1, [2, [3]]]], [(1, (2, (3,)))]),
     ],
@@ -263,7 +257,7 @@ def test_every_rule_belongs_to_a_published_task() -> None:
     names = {found.entry_point for found in benchmark.load("mbpp_plus", data_dir=data_dir())}
     assert set(ORACLES) <= names
     numbers = {int(found.id.partition("/")[2]) for found in benchmark.load("mbpp_plus", data_dir=data_dir())}
-    assert len(CONVERSIONS.keys() & numbers) > 50
+    assert sorted(CONVERSIONS.keys() - numbers) == []
 
 
 @needs_data
