@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import Limits, Sandbox, SandboxUnavailable, Verdict
+from sandbox import Limits, Sandbox, SandboxUnavailable, Status, Verdict
 from selfplay import config, ground_truth
 from selfplay.benchmark import load
 from selfplay.benchmark_task import Task
@@ -108,6 +109,25 @@ def test_on_another_host_every_task_runs_again(
     monkeypatch.setattr(ground_truth, "host_facts", lambda _: json.dumps(facts | {fact: "other"}))
     scorable(store, grader, "humaneval", GOOD[:1], go_on)
     assert grader.ran == [GOOD[0].id]
+
+
+@pytest.mark.parametrize(("seconds", "kept"), [((9, 0), True), ((9, 9), False)])
+def test_a_program_that_ran_out_of_time_runs_again(
+    store: Store, box: Sandbox, seconds: tuple[int, ...], kept: bool
+) -> None:
+    class Busy(Counted):
+        """A host that is busy at first."""
+
+        def run(self, task: Task, source: str) -> Verdict:
+            found = super().run(task, source)
+            late = seconds[min(len(self.ran), 2) - 1] and task.id == "HumanEval/0"
+            return dataclasses.replace(found, status=Status.TIMEOUT) if late else found
+
+    with contextlib.closing(Busy(box)) as grader:
+        tasks = (GOOD[0],) if kept else (*GOOD[:1], GOOD[1])
+        found = scorable(store, grader, "humaneval", tasks, go_on)
+    assert (GOOD[0] in found) is kept
+    assert grader.ran.count("HumanEval/0") == 2
 
 
 def test_a_stop_keeps_what_is_known(store: Store, grader: Counted) -> None:
