@@ -14,13 +14,19 @@ from sandbox import Limits, Sandbox, SandboxUnavailable, Status, Verdict
 from selfplay import config, ground_truth
 from selfplay.benchmark import load
 from selfplay.benchmark_task import Task
+from selfplay.dashboard import ChampionScore
 from selfplay.errors import HostError
 from selfplay.grading import Grader
 from selfplay.ground_truth import UNAVAILABLE, host_facts, scorable
-from selfplay.progress import Progress, StopRequested
+from selfplay.models import ModelFiles
+from selfplay.progress import LogTail, Progress, StopRequested
+from selfplay.resources import Resources
 from selfplay.scoring import Scorer
+from selfplay.session import Session
+from selfplay.view import snapshot
 from state.records import GroundTruth, Score
 from state.store import Store
+from tests.state import rows
 
 pytestmark = pytest.mark.isolation
 
@@ -71,11 +77,11 @@ def go_on() -> None:
 
 def test_a_task_whose_own_program_fails_is_left_out_and_kept_with_the_reason(store: Store, grader: Counted) -> None:
     assert scorable(store, grader, "humaneval", TASKS, go_on) == GOOD
-    rows = {row.task_id: row for row in store.ground_truths("humaneval", host_facts(grader))}
-    assert rows.keys() == {task.id for task in TASKS}
-    assert [rows[task.id].passed for task in TASKS] == [True] * 3 + [False] * 2
-    assert rows["HumanEval/broken"].status == "failed"
-    assert (rows["HumanEval/foreign"].status, rows["HumanEval/foreign"].detail) == (
+    known = {row.task_id: row for row in store.ground_truths("humaneval", host_facts(grader))}
+    assert known.keys() == {task.id for task in TASKS}
+    assert [known[task.id].passed for task in TASKS] == [True] * 3 + [False] * 2
+    assert known["HumanEval/broken"].status == "failed"
+    assert (known["HumanEval/foreign"].status, known["HumanEval/foreign"].detail) == (
         UNAVAILABLE,
         "the sandbox does not have pandas",
     )
@@ -164,3 +170,21 @@ def test_scores_count_only_what_can_be_scored(store: Store, box: Sandbox) -> Non
         )  # fmt: skip
     assert scorer.summary("weights") == (("humaneval", 2, 3, 2),)
     assert scorer.missing("weights") == {"humaneval": []}
+
+
+def test_the_picture_shows_how_many_tasks_were_left_out(store: Store, tmp_path: Path) -> None:
+    session = Session(
+        folder=tmp_path,
+        config=config.load("smoke"),
+        store=store,
+        run=rows.run(),
+        model=ModelFiles(folder=tmp_path, sha256="", source="", licence=None),
+        tasks={},
+    )
+    progress = Progress(champion_scores=(("humaneval", 2, 3, 2),))
+    progress.begin_round(1)
+    with Resources() as resources:
+        picture = snapshot(session, progress, resources, LogTail(), "bwrap")
+    assert picture.champion_scores == (
+        ChampionScore(benchmark="humaneval", passed_frac=2 / 3, tasks=3, left_out=2, role="gate"),
+    )
