@@ -1,1 +1,1 @@
-"""Speed and memory claims, each as a ratio measured in one run against the alternative."""
+"""Measurements: of speed as ratios within one run, of the grader as agreement with others."""

@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             begun = time.monotonic()
             scorer = Scorer(store, box, settings.benchmark, tasks, seed, progress)
             scorer.run(weights, engines)
-            passed = ", ".join(f"{name} {good} of {total}" for name, good, total in scorer.summary(weights.id))
+            passed = ", ".join(f"{name} {good} of {total}" for name, good, total, _ in scorer.summary(weights.id))
             print(f"\n{weights.id}: {passed} samples passed ({time.monotonic() - begun:.0f} s)", flush=True)
             if seed:
                 decision = Contest(store, scorer, settings.gate).decide(champion, weights)

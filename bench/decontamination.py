@@ -15,11 +15,12 @@ from collections.abc import Sequence
 
 from bench.planting import KINDS, copies
 from selfplay import benchmark, problems
+from selfplay.benchmark_task import Task
 from selfplay.decontaminate import overlaps
 from selfplay.errors import UserError
 
 
-def load() -> dict[str, tuple[benchmark.Task, ...]]:
+def load() -> dict[str, tuple[Task, ...]]:
     """Return the tasks of every benchmark whose data can be found."""
     found = {}
     for name in benchmark.BENCHMARKS:

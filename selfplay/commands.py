@@ -65,7 +65,8 @@ def _run_rounds(wanted: Wanted, play: Callable[[Loop, int], None]) -> int:
             loop.progress.message = "stopped; continue with the same command"
             return OK
         rounds, run, found = loop.store.rounds_overview(), loop.session.run, loop.store.all(Problem)
-    Console().print(render_status(rounds, run, found))
+        left_out = loop.store.left_out()
+    Console().print(render_status(rounds, run, found, left_out))
     return OK
 
 
@@ -110,7 +111,8 @@ def show_status(name: str, runs_dir: Path) -> int:
 
     def show() -> int:
         with stored(name, runs_dir) as store:
-            Console().print(render_status(store.rounds_overview(), store.all(Run)[0], store.all(Problem)))
+            run, found, left_out = store.all(Run)[0], store.all(Problem), store.left_out()
+            Console().print(render_status(store.rounds_overview(), run, found, left_out))
         return OK
 
     return guarded(show)

@@ -155,7 +155,7 @@ class Benchmark(Section):
     """What a candidate is measured by."""
 
     gate: tuple[str, ...] = ("humaneval",)
-    """Benchmarks that decide."""
+    """Benchmarks that decide; docs/benchmarks.md lists them."""
     audit: tuple[str, ...] = ()
     """Benchmarks that are scored and shown, and never read by the gate."""
     limit: int | None = Field(default=None, ge=1)
@@ -163,7 +163,10 @@ class Benchmark(Section):
     samples: int = Field(default=1, ge=1)
     temperature: float = Field(default=0.0, ge=0, le=2)
     max_tokens: int = Field(default=384, ge=16)
-    wall_s: float = Field(default=6.0, gt=0)
+    wall_s: float = Field(default=120.0, gt=0)
+    """Most seconds for the test of one task; each benchmark's own limit holds where it is shorter."""
+    data_dir: str | None = None
+    """Folder of benchmark files; None is the one that SELFPLAY_DATA_DIR names, if any."""
 
 
 class Gate(Section):

@@ -6,7 +6,7 @@ the terminal has nothing better. Without a terminal `Dashboard` does nothing; th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -53,6 +53,8 @@ class ChampionScore:
     passed_frac: float
     """pass@1 in [0, 1]."""
     tasks: int
+    left_out: int = 0
+    """Tasks that this host cannot score."""
     role: str = "gate"
     """"gate" | "audit"."""
 
@@ -200,6 +202,7 @@ def _champion(snapshot: Snapshot, width: int) -> Text:
             text.append(f"   {clean(score.benchmark)} ")
             text.append(percent(score.passed_frac), style="bold")
             text.append(f" of {score.tasks} tasks" if tasks else "", style="dim")
+            text.append(f" ({score.left_out} left out)" if tasks and score.left_out else "", style="dim")
             text.append(" (audit)" if score.role == "audit" else "", style="dim")
         return text
 
@@ -226,9 +229,21 @@ DROPPED_SHOWN = 20
 """Most problems that `status` lists as left out."""
 
 
-def render_status(overviews: Sequence[RoundOverview], run: Run, problems: Sequence[Problem] = ()) -> RenderableType:
-    """Return what `run_loop.py status` prints: the run, its rounds, why each ended as it did, problems left out."""
-    return _Status(tuple(overviews), run, tuple(problems))
+def render_status(
+    overviews: Sequence[RoundOverview],
+    run: Run,
+    problems: Sequence[Problem] = (),
+    left_out: Mapping[str, tuple[int, int]] | None = None,
+) -> RenderableType:
+    """Return what `run_loop.py status` prints: the run, its rounds, why each ended as it did, and what was left out.
+
+    Args:
+        overviews: The rounds, by number.
+        run: The run.
+        problems: Its problems; those that were dropped are named.
+        left_out: Benchmark -> tasks that its scores are of, and tasks left out of them.
+    """
+    return _Status(tuple(overviews), run, tuple(problems), left_out or {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +251,7 @@ class _Status:
     overviews: tuple[RoundOverview, ...]
     run: Run
     problems: tuple[Problem, ...]
+    left_out: Mapping[str, tuple[int, int]]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the run, the problems left out, the table, and a reason a round."""
@@ -254,6 +270,9 @@ class _Status:
         for turn in overviews:
             if turn.reason:
                 yield Text(f"round {turn.number}: {clean(turn.reason)}")
+        for name, (tasks, missing) in sorted(self.left_out.items()):
+            rest = f" ({missing} left out: the right program fails here)" if missing else ""
+            yield Text(f"{clean(name)}: {tasks} tasks{rest}")
         promoted = [turn.number for turn in overviews if turn.outcome == "promoted"]
         leader = f"the adapter of round {promoted[-1]}" if promoted else "the base model"
         finished = sum(turn.outcome is not None for turn in overviews)

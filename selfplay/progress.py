@@ -55,8 +55,8 @@ class Progress:
     stages: dict[str, StageProgress] = field(default_factory=dict)
     overviews: tuple[RoundOverview, ...] = ()
     champion: str = "base model"
-    champion_scores: tuple[tuple[str, int, int], ...] = ()
-    """Benchmark, tasks passed, tasks scored."""
+    champion_scores: tuple[tuple[str, int, int, int], ...] = ()
+    """Benchmark, samples passed, samples scored, tasks left out."""
     speed: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=20))
     """When, and how many tokens the model had written by then."""
     message: str = ""

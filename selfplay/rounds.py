@@ -87,6 +87,7 @@ class Loop:
             return None
         self.progress.begin_round(number)
         self.progress.skip(stage.name for stage in self.store.all(Stage, round_id=round_.id))
+        self.scorer.prepare()
         self.scorer.wall_s = self.scorer.model_s = self.scorer.sandbox_s = 0.0
         self._show()
         return round_

@@ -2,7 +2,8 @@
 
 Scores belong to (weights, benchmark, decoding), not to a round: a champion is never scored twice. Each answered task is
 executed while the model writes the next ones, and stored as it comes back. Gate benchmarks come first, each in its
-published order, then audit benchmarks, so that scoring can stop where the gate has seen enough.
+published order, then audit benchmarks, so that scoring can stop where the gate has seen enough. Tasks that this host
+cannot score are left out, for champion and candidate alike (ground_truth.py).
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from sandbox import Sandbox, Status
-from selfplay.benchmark import Task, extract
+from selfplay import ground_truth
+from selfplay.benchmark_task import Task, extract
 from selfplay.config import Benchmark
 from selfplay.engines import Engines, Weights
 from selfplay.gate import BenchmarkResult
 from selfplay.generate import Answer, Request
+from selfplay.grading import WORKERS, Grader
 from selfplay.pairs import derive_seed
 from selfplay.progress import Progress
 from state.records import Score, content_id
@@ -55,18 +58,38 @@ class Scorer:
         seed: int,
         progress: Progress,
     ) -> None:
-        self.store, self.box, self.section, self.tasks, self.seed, self.progress = (
-            store,
-            box,
-            section,
-            tasks,
-            seed,
-            progress,
-        )
+        self.store, self.section, self.seed, self.progress = store, section, seed, progress
+        self.asked = tasks
+        self.tasks = dict(tasks)
+        """Tasks that this host can score; all that were asked for, until `prepare`."""
+        self.grader = Grader(box, section.wall_s)
+        self.prepared = False
         self.decoding = decoding(section)
         self.model_s = self.sandbox_s = 0.0
         """Seconds of this round spent waiting for the model, and for nothing but the sandbox."""
         self.wall_s = 0.0
+
+    def prepare(self) -> None:
+        """Leave out the tasks that this host cannot score; what an earlier start found out is not run again.
+
+        Raises:
+            StopRequested: Between two tasks.
+            HostError: A benchmark of which nothing can be scored.
+            sandbox.SandboxError: The sandbox cannot be kept alive.
+        """
+        if self.prepared:
+            return
+        for name, tasks in self.asked.items():
+            self.progress.message = f"checking what of {name} can be scored here"
+            self.tasks[name] = ground_truth.scorable(
+                self.store, self.grader, name, tasks, check_stop=self.progress.check_stop
+            )
+        self.progress.message = ""
+        self.prepared = True
+
+    def close(self) -> None:
+        """End the sandboxes."""
+        self.grader.close()
 
     def missing(self, weights_id: str) -> dict[str, list[Task]]:
         """Return the tasks of each benchmark that lack a score for these weights."""
@@ -121,7 +144,7 @@ class Scorer:
         counters = self.progress.stages["benchmark"]
         requests = [self._request(key, task) for key, task in left.items()]
         pending: set[Future[tuple[Score, ...]]] = set()
-        pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="score")
+        pool = ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="score")
         try:
             waiting = time.monotonic()
             for answer in engines.serving(weights).generate(requests, on_progress=self.progress.wrote):
@@ -161,7 +184,7 @@ class Scorer:
         scores = []
         for position, completion in enumerate(answer.completions):
             source = extract(task, completion.text)
-            verdict = self.box.run(source, task.test, entry_point=task.entry_point, seed=0)
+            verdict = self.grader.run(task, source)
             scores.append(
                 Score(
                     id=content_id(weights_id, task.benchmark, self.decoding, task.id, position),
@@ -193,10 +216,15 @@ class Scorer:
         counters.executions += len(finished)
         return enough(scores)
 
-    def summary(self, weights_id: str) -> tuple[tuple[str, int, int], ...]:
-        """Return (benchmark, samples passed, samples scored) for every benchmark with scores of these weights."""
-        rows = ((name, self.store.scores(weights_id, name, self.decoding)) for name in self.tasks)
-        return tuple((name, sum(score.passed for score in scores), len(scores)) for name, scores in rows if scores)
+    def summary(self, weights_id: str) -> tuple[tuple[str, int, int, int], ...]:
+        """Return (benchmark, samples passed, samples scored, tasks left out) where these weights have scores."""
+        found = []
+        for name, tasks in self.tasks.items():
+            scores = self._scores(weights_id, name)
+            if scores:
+                left_out = len(self.asked[name]) - len(tasks)
+                found.append((name, sum(score.passed for score in scores), len(scores), left_out))
+        return tuple(found)
 
     def results(self, champion: Weights, candidate: Weights) -> list[BenchmarkResult]:
         """Return the per-task results of both, paired, as the gate reads them."""
@@ -213,6 +241,12 @@ class Scorer:
 
     def _outcomes(self, weights_id: str, benchmark: str) -> dict[str, tuple[bool, ...]]:
         outcomes: dict[str, tuple[bool, ...]] = {}
-        for score in self.store.scores(weights_id, benchmark, self.decoding):
+        for score in self._scores(weights_id, benchmark):
             outcomes[score.task_id] = (*outcomes.get(score.task_id, ()), score.passed)
         return outcomes
+
+    def _scores(self, weights_id: str, benchmark: str) -> list[Score]:
+        """Return the scores that count: those of tasks that can be scored here."""
+        counted = {task.id for task in self.tasks[benchmark]}
+        scores = self.store.scores(weights_id, benchmark, self.decoding)
+        return [score for score in scores if score.task_id in counted]

@@ -36,7 +36,7 @@ from state.store import Store
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from selfplay.benchmark import Task
+    from selfplay.benchmark_task import Task
     from selfplay.models import ModelFiles
 
 DATABASE = "run.db"

@@ -21,6 +21,8 @@ from rich.console import Console
 
 from sandbox import Limits, Sandbox
 from selfplay import benchmark, config, decontaminate, models, problems, session
+from selfplay.benchmark_files import DATA_DIR_VARIABLE
+from selfplay.benchmark_task import Task
 from selfplay.config import Config
 from selfplay.dashboard import Dashboard
 from selfplay.engines import Engines, Weights
@@ -55,9 +57,9 @@ class Wanted:
     overrides: tuple[str, ...] = ()
 
 
-def data_dir() -> Path | None:
-    """Return the folder of benchmark files that the user keeps, if there is one."""
-    value = os.environ.get("SELFPLAY_DATA_DIR")
+def data_dir(settings: Config) -> Path | None:
+    """Return the folder of benchmark files that the user keeps, if there is one: the config's, or the environment's."""
+    value = settings.benchmark.data_dir or os.environ.get(DATA_DIR_VARIABLE)
     return Path(value).expanduser() if value else None
 
 
@@ -87,13 +89,13 @@ def resolve_config(wanted: Wanted, stored: Run | None) -> Config:
     return config.load(preset, wanted.overrides, **asked)
 
 
-def load_problems(settings: Config, tasks: dict[str, tuple[benchmark.Task, ...]]) -> tuple[Problem, ...]:
+def load_problems(settings: Config, tasks: dict[str, tuple[Task, ...]]) -> tuple[Problem, ...]:
     """Return the run's problems; those that overlap with a benchmark task are marked as dropped.
 
     Raises:
         UserError: The source cannot be used, or nothing is left of it.
     """
-    found = problems.load(settings.problems.source, data_dir=data_dir())
+    found = problems.load(settings.problems.source, data_dir=data_dir(settings))
     if settings.problems.decontaminate:
         overlaps = decontaminate.overlaps(found, [task for name in tasks for task in tasks[name]])
         found = tuple(replace(problem, dropped=overlaps.get(problem.id)) for problem in found)
@@ -106,7 +108,7 @@ def load_problems(settings: Config, tasks: dict[str, tuple[benchmark.Task, ...]]
     return found
 
 
-def load_tasks(settings: Config) -> dict[str, tuple[benchmark.Task, ...]]:
+def load_tasks(settings: Config) -> dict[str, tuple[Task, ...]]:
     """Return the tasks of every benchmark of the run, by name.
 
     Raises:
@@ -121,10 +123,10 @@ def load_tasks(settings: Config) -> dict[str, tuple[benchmark.Task, ...]]:
     names = [*section.gate, *section.audit]
     if not section.gate:
         raise UserError("benchmark.gate is empty: name at least one benchmark that decides")
-    return {name: benchmark.load(name, data_dir=data_dir(), limit=section.limit) for name in names}
+    return {name: benchmark.load(name, data_dir=data_dir(settings), limit=section.limit) for name in names}
 
 
-def data_sha256(found: Sequence[Problem], tasks: dict[str, tuple[benchmark.Task, ...]]) -> str:
+def data_sha256(found: Sequence[Problem], tasks: dict[str, tuple[Task, ...]]) -> str:
     """Return one hash of everything that the run reads: problems and benchmark tasks."""
     parts = {
         "problems": problems.data_sha256(found),
@@ -209,6 +211,7 @@ def opened(
         progress = Progress(rounds=rounds, overviews=tuple(current.store.rounds_overview()))
         stack.enter_context(_stop_on_signal(progress))
         loop = Loop(current, tools, progress)
+        stack.callback(loop.scorer.close)
         stack.enter_context(Dashboard(console, lambda: snapshot(current, progress, resources, tail, box.level)))
         yield loop
 

@@ -29,9 +29,13 @@ def snapshot(session: Session, progress: Progress, resources: Resources, tail: L
         champion=progress.champion,
         champion_scores=tuple(
             ChampionScore(
-                benchmark=name, passed_frac=passed / total, tasks=total, role="gate" if name in gates else "audit"
+                benchmark=name,
+                passed_frac=passed / total,
+                tasks=total // session.config.benchmark.samples,
+                left_out=left_out,
+                role="gate" if name in gates else "audit",
             )
-            for name, passed, total in progress.champion_scores
+            for name, passed, total, left_out in progress.champion_scores
         ),
         usage=resources.latest,
         peak_bytes=resources.peak,

@@ -243,12 +243,36 @@ _TABLES = (
 
 
 def tables(connection: sqlite3.Connection) -> None:
-    """Make every table of `state.records.TABLES`."""
+    """Make the tables of the first release."""
     for statement in _TABLES:
         connection.execute(statement)
 
 
-STEPS: dict[str, Callable[[sqlite3.Connection], None]] = {"0001_tables": tables}
+def ground_truths(connection: sqlite3.Connection) -> None:
+    """Make the table of benchmark tasks whose own right program was run."""
+    connection.execute(
+        """
+        CREATE TABLE ground_truths (
+            id TEXT PRIMARY KEY NOT NULL,
+            benchmark TEXT NOT NULL,
+            task_id TEXT NOT NULL,
+            task_sha256 TEXT NOT NULL,
+            host TEXT NOT NULL CHECK (json_valid(host)),
+            checked_at TEXT NOT NULL,
+            passed INTEGER NOT NULL CHECK (passed IN (0, 1)),
+            status TEXT NOT NULL,
+            detail TEXT NOT NULL,
+            wall_s REAL NOT NULL,
+            UNIQUE (benchmark, host, task_id, task_sha256)
+        ) STRICT
+        """
+    )
+
+
+STEPS: dict[str, Callable[[sqlite3.Connection], None]] = {
+    "0001_tables": tables,
+    "0002_ground_truths": ground_truths,
+}
 """Every step, in order."""
 
 

@@ -10,6 +10,9 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+from state.scores import GroundTruth as GroundTruth
+from state.scores import Score as Score
+
 
 def content_id(*parts: str | int | None) -> str:
     """Return the 16-hex-digit id of a record whose identity is `parts`, in order."""
@@ -268,28 +271,6 @@ class TrainStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
-    """One benchmark task answered by one set of weights; shared by all rounds."""
-
-    id: str
-    weights_id: str
-    """`model_sha256` for the base model, else the adapter's id."""
-    benchmark: str
-    decoding: str
-    """Canonical JSON of the decoding settings."""
-    task_id: str
-    position: int
-    """Sample of the task, 0 <= position < n."""
-    reply: str
-    source: str
-    passed: bool
-    status: str
-    trust: str
-    tokens: int
-    wall_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Promotion:
     """The gate's decision on a round's candidate, with its evidence."""
 
@@ -326,6 +307,7 @@ Record = (
     | Adapter
     | TrainStep
     | Score
+    | GroundTruth
     | Promotion
 )
 """A row of any table."""
@@ -344,5 +326,6 @@ TABLES: dict[str, type[Record]] = {
     "adapters": Adapter,
     "train_steps": TrainStep,
     "scores": Score,
+    "ground_truths": GroundTruth,
     "promotions": Promotion,
 }

@@ -22,7 +22,7 @@ from typing import Any, TypeVar, get_type_hints
 from state import StoreError, overview, records
 from state.database import explained, open_database
 from state.overview import RoundOverview
-from state.records import Matrix, Record, Round, Sample, Score, Stage
+from state.records import GroundTruth, Matrix, Record, Round, Sample, Score, Stage
 
 __all__ = ["RoundOverview", "Store"]
 
@@ -44,6 +44,7 @@ _ORDER: dict[type, str] = {
     records.Adapter: "id",
     records.TrainStep: "step",
     records.Score: "weights_id, benchmark, decoding, task_id, position",
+    records.GroundTruth: "benchmark, checked_at, task_id, id",
     records.Promotion: "id",
 }
 """Natural order; records of a round are ordered by the round's number first."""
@@ -208,6 +209,19 @@ class Store:
     def scores(self, weights_id: str, benchmark: str, decoding: str) -> list[Score]:
         """Return the scores of one set of weights on one benchmark, by task and sample."""
         return self._select(Score, {"weights_id": weights_id, "benchmark": benchmark, "decoding": decoding})
+
+    def ground_truths(self, benchmark: str, host: str) -> list[GroundTruth]:
+        """Return what became of a benchmark's own right programs on a host, by time and task."""
+        return self._select(GroundTruth, {"benchmark": benchmark, "host": host})
+
+    def left_out(self) -> dict[str, tuple[int, int]]:
+        """Return, for each benchmark, how many tasks the newest host could score and how many it left out."""
+        latest: dict[str, GroundTruth] = {found.benchmark: found for found in self._select(GroundTruth, {})}
+        counts = {}
+        for name, newest in latest.items():
+            passed = [found.passed for found in self.ground_truths(name, newest.host)]
+            counts[name] = (sum(passed), len(passed) - sum(passed))
+        return counts
 
     def stage(self, round_id: str, name: str) -> Stage | None:
         """Return a stage of a round if it is finished."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from selfplay.benchmark import Task
+from selfplay.benchmark_task import Task
 from selfplay.engines import Weights
 from selfplay.generate import Answer, Completion, Request
 from selfplay.train import TrainJob, TrainResult

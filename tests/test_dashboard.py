@@ -67,7 +67,7 @@ SNAPSHOT = Snapshot(
     champion="round 5",
     champion_scores=(
         ChampionScore(benchmark="humaneval", passed_frac=0.585, tasks=164),
-        ChampionScore(benchmark="mbpp", passed_frac=0.41, tasks=257, role="audit"),
+        ChampionScore(benchmark="mbpp", passed_frac=0.41, tasks=257, left_out=1, role="audit"),
     ),
     usage=USAGE,
     peak_bytes=6 * GIB,
@@ -169,7 +169,7 @@ def test_several_gate_benchmarks_get_a_row_and_a_name_each() -> None:
 
 def test_the_champion_line_names_scores_and_marks_the_audit() -> None:
     line = line_with("champion  ", picture(render(SNAPSHOT), width=120))
-    assert line == "champion  round 5   humaneval 58.5% of 164 tasks   mbpp 41.0% of 257 tasks (audit)"
+    assert line == "champion  round 5   humaneval 58.5% of 164 tasks   mbpp 41.0% of 257 tasks (1 left out) (audit)"
     assert "humaneval 58.5%   mbpp 41.0% (audit)" in line_with("champion  ", picture(render(SNAPSHOT), width=60))
 
 
@@ -293,6 +293,12 @@ def test_the_status_names_no_more_than_a_screenful_of_them() -> None:
     lines = picture(render_status((), RUN, [left_out(number, "why") for number in range(25)]))
     assert lines[-2:] == ["  and 5 more, in the table problems", "no round has begun"]
     assert sum("  inc  why" in line for line in lines) == 20
+
+
+def test_the_status_says_how_many_tasks_are_behind_a_score_and_how_many_are_not() -> None:
+    lines = picture(render_status((turn(1),), RUN, left_out={"mbpp_plus": (377, 1), "humaneval": (164, 0)}))
+    assert "humaneval: 164 tasks" in lines
+    assert "mbpp_plus: 377 tasks (1 left out: the right program fails here)" in lines
 
 
 def test_the_gates_evidence_is_what_the_table_reads() -> None:

@@ -7,6 +7,7 @@ import json
 from state.records import (
     Adapter,
     Execution,
+    GroundTruth,
     Matrix,
     Pair,
     Problem,
@@ -99,6 +100,13 @@ def promotion(round_id: str = "round1", *, promoted: bool = True) -> Promotion:
     )  # fmt: skip
 
 
+def ground_truth(*, passed: bool = True) -> GroundTruth:
+    return GroundTruth(
+        id="truth", benchmark="humaneval", task_id="HumanEval/0", task_sha256="task", host="{}",
+        checked_at="2026-11-02T10:00:00+00:00", passed=passed, status="passed", detail="", wall_s=0.1,
+    )  # fmt: skip
+
+
 def score(task: int = 0, *, passed: bool = True, benchmark: str = "humaneval") -> Score:
     return Score(
         id=f"base-{benchmark}-{task}", weights_id="base", benchmark=benchmark, decoding='{"temperature": 0}',
@@ -131,5 +139,5 @@ def one_of_each() -> list[Record]:
             id="step", round_id="round1", step=1, loss=0.69, reward_margin=0.1, reward_accuracy=0.5, chosen_logp=-1.0,
             rejected_logp=-1.5, learning_rate=2e-5, grad_norm=None, tokens=None, wall_s=1.0,
         ),
-        score(), promotion(),
+        score(), ground_truth(), promotion(),
     ]  # fmt: skip

@@ -279,7 +279,7 @@ def next_version(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def colour(connection: sqlite3.Connection) -> None:
         connection.execute("ALTER TABLE runs ADD COLUMN colour TEXT")
 
-    monkeypatch.setitem(migrations.STEPS, "0002_colour", colour)
+    monkeypatch.setitem(migrations.STEPS, "0003_colour", colour)
     return path
 
 
@@ -291,7 +291,7 @@ def test_an_older_database_is_brought_up_to_date_by_writing_only(next_version: P
         with Store.open(path) as store:
             assert store.all(Run) == [rows.run()]
             assert store._connection.execute("SELECT colour FROM runs").fetchall() == [(None,)]
-    assert applied_steps(path) == ["0001_tables", "0002_colour"]
+    assert applied_steps(path) == ["0001_tables", "0002_ground_truths", "0003_colour"]
     with Store.open(path, read_only=True) as store:
         assert store.count(Run) == 1
 
@@ -304,10 +304,10 @@ def test_a_migration_that_fails_leaves_the_older_database_as_it_was(
         connection.execute("UPDATE runs SET no_such_column = 1")
 
     with monkeypatch.context() as patch:
-        patch.setitem(migrations.STEPS, "0002_taste", broken)
+        patch.setitem(migrations.STEPS, "0003_taste", broken)
         with pytest.raises(StoreError, match="no such column"):
             Store.open(path)
-    assert applied_steps(path) == ["0001_tables"]
+    assert applied_steps(path) == ["0001_tables", "0002_ground_truths"]
     with Store.open(path) as store:
         assert store.all(Run) == [rows.run()]
         assert "taste" not in {row[1] for row in store._connection.execute("PRAGMA table_info(runs)")}
