@@ -86,6 +86,11 @@ class Sandbox:
         return self._limits
 
     @property
+    def libraries(self) -> tuple[str, ...]:
+        """Packages that may be imported beyond the standard library."""
+        return self._libraries
+
+    @property
     def reruns(self) -> int:
         """Executions so far that ran out of time on a host that may have been busy, and were given more."""
         return sum(worker.reruns for worker in self._workers)

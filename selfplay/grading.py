@@ -23,11 +23,12 @@ class Grader:
         """Remember what to be like.
 
         Args:
-            box: Its level and memory limit hold for all.
+            box: Its level, memory limit and libraries hold for all.
             longest_s: No task may take longer, whatever its benchmark allows.
         """
         self.level = box.level
         self.limits = box.limits
+        self.libraries = box.libraries
         self.longest_s = longest_s
         self._boxes: dict[float, Sandbox] = {}
         self._lock = threading.Lock()
@@ -57,7 +58,7 @@ class Grader:
                 limits = dataclasses.replace(
                     self.limits, wall_s=wall_s, cpu_s=math.ceil(wall_s) + 1, value_bytes=VALUE_BYTES
                 )
-                self._boxes[wall_s] = Sandbox(workers=WORKERS, level=self.level, limits=limits)
+                self._boxes[wall_s] = Sandbox(WORKERS, self.level, limits, self.libraries)
             return self._boxes[wall_s]
 
     def close(self) -> None:

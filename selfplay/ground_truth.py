@@ -74,6 +74,7 @@ def host_facts(grader: Grader) -> str:
     return json.dumps(
         {
             "level": grader.level,
+            "libraries": list(grader.libraries),
             "memory_bytes": grader.limits.memory_bytes,
             "python": platform.python_version(),
             "sandbox": sandbox_sha256(),
