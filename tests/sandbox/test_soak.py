@@ -86,7 +86,8 @@ def test_verdicts_repeat_and_nothing_grows(counted: Counter[str]) -> None:
         if pid in before and now[0] - before[pid][0] > GROWTH_BYTES
     }
     assert not grown, grown
-    assert {pid: fds for pid, (_, fds) in after.items()} == {pid: fds for pid, (_, fds) in before.items()}
+    # The judge's session is another process after some hundred matrices: what counts is how many there are.
+    assert sorted(fds for _, fds in after.values()) == sorted(fds for _, fds in before.values())
 
 
 def test_the_mix_holds_passes_and_failures_of_many_kinds(counted: Counter[str]) -> None:
