@@ -33,7 +33,7 @@ import pytest
 
 from bench.containment import Job, OuterJail
 from sandbox import Limits, Sandbox, SandboxError, SandboxUnavailable, Status, Verdict
-from tests.leftovers import PATIENCE_S, Host, adopt_orphans, processes
+from tests.leftovers import PATIENCE_S, Host, orphans_adopted, processes
 from tests.programs import BENIGN, HOSTILE, Program
 from tests.readable import make_readable
 
@@ -59,7 +59,12 @@ def main() -> int:
     parser.add_argument("--only", default="", metavar="TEXT", help="programs with this in their names")
     parser.add_argument("--workers", type=int, default=2, help="outer jails at a time")
     options = parser.parse_args()
-    adopt_orphans()
+    with orphans_adopted():
+        return compare(options)
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Give every program to every grader, and print what came of it."""
     programs = [program for program in (*HOSTILE, *BENIGN) if options.only in program.name]
     found: dict[str, dict[Program, Finding]] = {}
     for grader in options.graders:

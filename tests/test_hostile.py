@@ -18,7 +18,7 @@ import pytest
 
 from sandbox import Limits, Sandbox, SandboxUnavailable, Status
 
-from .leftovers import Host, adopt_orphans, left_since, processes
+from .leftovers import Host, left_since, orphans_adopted, processes
 from .programs import BENIGN, HOSTILE, Program
 from .readable import make_readable
 
@@ -55,8 +55,7 @@ class Level:
 
 @pytest.fixture(scope="module", params=ISOLATING)
 def level(request: pytest.FixtureRequest) -> Iterator[Level]:
-    adopt_orphans()
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch, orphans_adopted():
         if request.param == "uid" and os.geteuid() == 0:
             make_readable(Path(folder), patch)
         try:

@@ -44,7 +44,8 @@ def half_a_second() -> int:
 @pytest.fixture
 def overload() -> Iterator[None]:
     spin = [sys.executable, "-S", "-c", "while True: pass"]
-    processes = [subprocess.Popen(spin) for _ in range(4 * (os.cpu_count() or 1))]
+    # Each in a session of its own: the kernel may share the cores out by sessions.
+    processes = [subprocess.Popen(spin, start_new_session=True) for _ in range(4 * (os.cpu_count() or 1))]
     yield
     for process in processes:
         process.kill()
