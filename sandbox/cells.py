@@ -83,7 +83,8 @@ class Row:
     ending: str = ""
     detail: str = ""
     wall_s: float = 0.0
-    report: dict[str, Any] = field(default_factory=dict)
+    report: dict[str, Any] = field(default_factory=lambda: {"status": 0, "cpu_s": 0.0, "peak_rss": 0})
+    """What the zygote saw of the session; nothing where every cell has told its own part."""
 
     def finish_broken(self) -> None:
         """Give the last cell, at which the row broke, what the code side used and no other cell accounts for."""

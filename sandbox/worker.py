@@ -209,7 +209,10 @@ class Worker:
             finally:
                 for end in (code_end, judge_end, job_end):
                     end.close()
-        row.report = room.end(number)
+        if row.ending == "finished":  # every cell has said what it used
+            room.dismiss(number)
+        else:
+            row.report = room.end(number)
         for raw in row.cells.values():
             raw.finish(row.report, self.limits)
         if row.ending == "broken":
