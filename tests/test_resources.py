@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
 from selfplay.resources import GpuUsage, NvidiaGpu, Resources
