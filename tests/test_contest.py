@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import random
@@ -68,10 +69,12 @@ def played(
     folder: Path, box: Sandbox, skill: dict[str, float], *, curtail: bool = True, shuffled: bool = False
 ) -> tuple[Decision, set[str], set[str]]:
     """Score both sides and decide; return the decision and the candidate's scored gate and audit tasks."""
-    with Store.open(folder / "run.db", create=True) as store:
+    with contextlib.ExitStack() as stack:
+        store = stack.enter_context(Store.open(folder / "run.db", create=True))
         progress = Progress()
         progress.begin_round(1)
         scorer = Scorer(store, box, SECTION, TASKS, 0, progress)
+        stack.callback(scorer.close)
         contest = Contest(store, scorer, config.Gate(curtail=curtail))
         tasks = {f"{name}:{task.id}": task for name, group in TASKS.items() for task in group}
         made = Shuffled if shuffled else ScriptedGenerator
