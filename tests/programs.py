@@ -37,6 +37,8 @@ def read(path: Path) -> Program:
     return Program(path.stem, code, head["entry"], head["test"], tuple(head["allowed"]))
 
 
+UNSPLIT = ("class S:\n    n = 1", "class X(S):\n    pass\nassert X.n == 1")
+"""A code and a test that cannot be split from it: entry point `S`, run in one process."""
 HOSTILE = tuple(read(path) for path in sorted(FOLDER.glob("*.py")))
 BENIGN = tuple(read(path) for path in sorted((FOLDER / "benign").glob("*.py")))
 """Twins of the hostile ones, by name, and `plain_*`: ordinary programs that once were, or might be, mistaken."""

@@ -19,7 +19,7 @@ import pytest
 from sandbox import Limits, Sandbox, SandboxUnavailable, Status
 
 from .leftovers import Host, left_since, orphans_adopted, processes
-from .programs import BENIGN, HOSTILE, Program
+from .programs import BENIGN, HOSTILE, UNSPLIT, Program
 from .readable import make_readable
 
 FAMILIES = "attack contaminate crash exhaust forge inprocess kernel network secret survive"
@@ -27,7 +27,6 @@ ISOLATING = ("bwrap", "uid", "landlock")
 LIMITS = Limits(wall_s=2.0, cpu_s=4, memory_bytes=256 * 2**20)
 LONGEST_S = 30.0
 GOOD = "def f(x):\n    return x + 1"
-UNSPLIT = ("class S:\n    pass", "class X(S):\n    pass")
 
 
 class Level:

@@ -14,6 +14,7 @@ import pytest
 
 from sandbox import Limits, Sandbox, Verdict
 
+from ..programs import UNSPLIT
 from .conftest import open_or_skip
 
 pytestmark = pytest.mark.isolation
@@ -46,7 +47,6 @@ TESTS = (
     "assert sum(f([1, 2])) == 3",
     "assert f([2, 1]) != f([2, 1])",
 )
-UNSPLIT = ("class S:\n    n = 1", "class B(S):\n    pass\nassert B.n == 1")
 
 
 def pass_once(box: Sandbox) -> list[str]:
