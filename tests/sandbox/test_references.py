@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -29,36 +28,6 @@ pytestmark = pytest.mark.isolation
 
 PROBLEMS = read_problems()
 SPOILT = "\n_reference = {name}\ndef {name}(*args, **kwargs):\n    return [_reference(*args, **kwargs)]\n"
-
-
-def judged(box: Sandbox, codes: dict[str, str]) -> dict[str, tuple[str, str]]:
-    def one(task: str) -> tuple[str, str]:
-        problem = PROBLEMS[task]
-        name = problem["entry_point"]
-        verdict = box.run(codes[task], f"{problem['test']}\ncheck({name})\n", entry_point=name)
-        return verdict.status.value, verdict.trust
-
-    with ThreadPoolExecutor(3) as pool:
-        return dict(zip(codes, pool.map(one, codes), strict=True))
-
-
-def test_every_humaneval_reference_passes_without_its_code_being_trusted(strong: Sandbox) -> None:
-    codes = {task: p["prompt"] + p["canonical_solution"] for task, p in PROBLEMS.items()}
-    assert len(codes) == 164
-    assert {task: seen for task, seen in judged(strong, codes).items() if seen != ("passed", "split")} == {}
-
-
-def test_no_humaneval_task_passes_on_a_stub(strong: Sandbox) -> None:
-    codes = {task: f"def {p['entry_point']}(*args, **kwargs):\n    return None\n" for task, p in PROBLEMS.items()}
-    assert {task: seen for task, seen in judged(strong, codes).items() if seen[0] == "passed"} == {}
-
-
-def test_no_humaneval_task_passes_on_a_spoilt_reference(strong: Sandbox) -> None:
-    codes = {
-        task: p["prompt"] + p["canonical_solution"] + SPOILT.format(name=p["entry_point"])
-        for task, p in PROBLEMS.items()
-    }
-    assert {task: seen for task, seen in judged(strong, codes).items() if seen[0] == "passed"} == {}
 
 
 @dataclass(frozen=True)
@@ -93,8 +62,18 @@ def stub(task: Task) -> str:
     return f"def {task.entry}(*args, **kwargs):\n    return None\n"
 
 
-def judged_split(box: Sandbox, task: Task, code: str) -> Verdict:
-    return box.run(code, task.test, entry_point=task.entry)
+def spoilt(task: Task) -> str:
+    return task.code + SPOILT.format(name=task.entry)
+
+
+def split(box: Sandbox, tasks: list[Task], codes: list[str]) -> list[Verdict]:
+    """Return the verdicts of the judge that never sees the code."""
+
+    def one(task: Task, code: str) -> Verdict:
+        return box.run(code, task.test, entry_point=task.entry)
+
+    with ThreadPoolExecutor(3) as pool:
+        return list(pool.map(one, tasks, codes))
 
 
 def in_one_process(tasks: list[Task], codes: list[str]) -> list[Verdict]:
@@ -115,16 +94,25 @@ def in_one_process(tasks: list[Task], codes: list[str]) -> list[Verdict]:
     return verdicts
 
 
-@pytest.mark.parametrize("source", [humaneval, mbpp])
-def test_split_and_in_process_say_the_same_of_references_and_stubs(
-    strong: Sandbox, source: Callable[[], list[Task]]
+def others(tasks: list[Task], verdicts: list[Verdict], *, than: bool) -> dict[str, Verdict]:
+    """Return the verdicts that say something else than whether it passed."""
+    return {task.id: verdict for task, verdict in zip(tasks, verdicts, strict=True) if verdict.passed is not than}
+
+
+def test_no_humaneval_task_passes_on_a_spoilt_reference(strong: Sandbox) -> None:
+    tasks = humaneval()
+    assert others(tasks, split(strong, tasks, [spoilt(task) for task in tasks]), than=False) == {}
+
+
+@pytest.mark.parametrize(("source", "count", "unsplit"), [(humaneval, 164, 0), (mbpp, 974, 9)])
+def test_every_reference_passes_and_no_stub_whether_split_or_in_one_process(
+    strong: Sandbox, source: Callable[[], list[Task]], count: int, unsplit: int
 ) -> None:
     tasks = source()
-    for codes, wanted in (([task.code for task in tasks], True), ([stub(task) for task in tasks], False)):
-        with ThreadPoolExecutor(3) as pool:
-            split = list(pool.map(partial(judged_split, strong), tasks, codes))
-        together = in_one_process(tasks, codes)
-        assert {t.id: v for t, v in zip(tasks, split, strict=True) if v.passed is not wanted} == {}
-        assert {t.id: v for t, v in zip(tasks, together, strict=True) if v.passed is not wanted} == {}
-        unsplit = [t.id for t, v in zip(tasks, split, strict=True) if v.trust != "split"]
-        assert len(unsplit) <= len(tasks) // 100, unsplit
+    assert len(tasks) == count
+    for codes, passes in (([task.code for task in tasks], True), ([stub(task) for task in tasks], False)):
+        apart = split(strong, tasks, codes)
+        assert others(tasks, apart, than=passes) == {}
+        assert others(tasks, in_one_process(tasks, codes), than=passes) == {}
+        trusting = [task.id for task, verdict in zip(tasks, apart, strict=True) if verdict.trust != "split"]
+        assert len(trusting) <= unsplit, trusting
