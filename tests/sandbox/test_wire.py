@@ -114,7 +114,18 @@ class Strange(int):
     pass
 
 
-@pytest.mark.parametrize("value", [Strange(1), object(), len, os, [Strange(2)], {"a": object()}, type], ids=repr)
+STRANGE = {
+    "subclass": Strange(1),
+    "object": object(),
+    "function": len,
+    "module": os,
+    "inside a list": [Strange(2)],
+    "inside a dict": {"a": object()},
+    "type": type,
+}
+
+
+@pytest.mark.parametrize("value", STRANGE.values(), ids=STRANGE)
 def test_what_is_not_exactly_a_builtin_value_is_refused(value: object) -> None:
     with pytest.raises(wire.WireError):
         wire.encode(value)
