@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ from sandbox import LEVELS, Limits, Sandbox, SandboxUnavailable
 from ..readable import make_readable
 
 LIMITS = Limits(wall_s=3.0, cpu_s=6, memory_bytes=256 * 2**20)
+
+BRIEF = replace(LIMITS, wall_s=1.0)
+"""Where many programs run until their time is over."""
 
 
 def open_or_skip(level: str, workers: int = 1, limits: Limits = LIMITS) -> Sandbox:
@@ -30,7 +34,7 @@ def box(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         if request.param == "uid" and os.geteuid() == 0:
             make_readable(Path(folder), patch)
-        with open_or_skip(request.param) as made:
+        with open_or_skip(request.param, limits=BRIEF) as made:
             yield made
 
 
