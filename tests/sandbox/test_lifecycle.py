@@ -37,7 +37,7 @@ def zygotes(of: int) -> list[psutil.Process]:
         return []
 
 
-def soon(condition: Callable[[], bool], within_s: float = 2.0) -> bool:
+def soon(condition: Callable[[], bool], within_s: float = 10.0) -> bool:
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         if condition():
