@@ -5,12 +5,11 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from sandbox import Limits, Sandbox, SandboxUnavailable, Status
+from sandbox import Status
 from selfplay import benchmark_files
 from selfplay.benchmark import load
 from selfplay.benchmark_files import DataFile
@@ -78,18 +77,6 @@ def test_a_task_needs_what_its_solution_and_test_import(tmp_path: Path, monkeypa
 def test_a_task_without_cases_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match=r"tiny\.jsonl\.gz: task BigCodeBench/0 has no tests"):
         tasks(monkeypatch, tmp_path, "bigcodebench_complete", {"test": "import unittest\n"})
-
-
-@pytest.fixture(scope="module")
-def grader() -> Iterator[Grader]:
-    try:
-        box = Sandbox(workers=1, limits=Limits(wall_s=4.0, cpu_s=4))
-    except SandboxUnavailable as error:
-        pytest.skip(str(error))
-    with box:
-        made = Grader(box, 10.0)
-        yield made
-        made.close()
 
 
 @pytest.mark.isolation

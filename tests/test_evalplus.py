@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox import Limits, Sandbox, SandboxUnavailable, Status, Verdict
+from sandbox import Status, Verdict
 from selfplay import benchmark
 from selfplay.benchmark_task import Task, extract
 from selfplay.evalplus import CONVERSIONS, ORACLES, tagged
@@ -151,18 +150,6 @@ def test_an_input_of_another_kind_is_refused() -> None:
 def test_lists_become_what_the_task_speaks_of(number: int, published: list[Any], meant: list[Any]) -> None:
     converted = CONVERSIONS[number](published)
     assert repr(converted) == repr(meant)
-
-
-@pytest.fixture(scope="module")
-def grader() -> Iterator[Grader]:
-    try:
-        box = Sandbox(workers=1, limits=Limits(wall_s=4.0, cpu_s=4))
-    except SandboxUnavailable as error:
-        pytest.skip(str(error))
-    with box:
-        made = Grader(box, 60.0)
-        yield made
-        made.close()
 
 
 def task(reference: str, base: list[Any], plus: list[Any], name: str = "f", oracle: str = "equal") -> Task:
