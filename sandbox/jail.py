@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import shutil
 import socket
 import subprocess
@@ -78,6 +77,7 @@ def environment(shared: str | None, *python_path: str) -> dict[str, str]:
         "PYTHONHASHSEED": "0",
         "PYTHONPATH": ":".join(python_path),
         "PYTHONDONTWRITEBYTECODE": "1",
+        "LD_BIND_NOW": "1",
     }
     if len(python_path) > 1:  # a library that starts threads of its own could not be forked
         found |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -198,6 +198,7 @@ class Jail:
         private = level == "uid"
         ours, theirs = socket.socketpair()
         self.control = ours
+        self.inbox = wire.Inbox(ours)
         try:
             self.process = subprocess.Popen(
                 command,
@@ -220,17 +221,17 @@ class Jail:
         try:
             ours.settimeout(START_S)
             wire.send(ours, {**setup, "role": role, "memory_bytes": limits.memory_bytes, "preload": libraries})
-            wire.receive(ours, REPLY_BYTES)
+            self.inbox.receive(REPLY_BYTES)
             _first_to_go(self.process.pid)
         except (OSError, wire.Closed, wire.WireError) as error:
             said = self.close()
             raise JailDied(said or f"the {role} zygote did not start: {error}") from error
 
-    def spawn(self, fds: list[int], *, forks: int = 0, tests: int = 0) -> int:
-        """Start a session with these descriptors; return its number.
+    def spawn(self, end: int, *, forks: int = 0, tests: int = 0) -> int:
+        """Start a session that has this descriptor; return its number.
 
         Args:
-            fds: At most four.
+            end: Of a socket.
             forks: Processes that it may start.
             tests: Tests it will serve: there is CPU time for each, and for the code itself.
 
@@ -238,19 +239,17 @@ class Jail:
             JailDied: The zygote has gone.
         """
         self.session += 1
-        message = {
-            "spawn": self.session,
-            "forks": forks,
-            "threads": self.limits.threads,
-            "cpu_s": self.limits.cpu_s * (1 + tests),
-        }
-        self._send(message, fds)
+        self._order(wire.SPAWN, self.session, forks, self.limits.threads, self.limits.cpu_s * (1 + tests), fd=end)
         return self.session
 
-    def _send(self, message: dict[str, int], fds: list[int]) -> None:
+    def _order(self, what: int, session: int, *details: int, fd: int | None = None) -> None:
+        data = wire.ORDER.pack(what, session, *(details or (0, 0, 0)))
         try:
-            wire.send(self.control, message, fds)
-        except (OSError, wire.Closed) as error:
+            if fd is not None:
+                wire.send_fd(self.control, data, fd)
+            else:
+                self.control.sendall(data)
+        except OSError as error:
             raise JailDied(f"the {self.role} zygote has gone: {error}") from error
 
     def dismiss(self, session: int) -> None:
@@ -259,29 +258,20 @@ class Jail:
         Raises:
             JailDied: The zygote has gone.
         """
-        self._send({"kill": session}, [])
-        poll = select.poll()
-        poll.register(self.control, select.POLLIN)
-        try:
-            self.control.settimeout(START_S)
-            while poll.poll(0):  # what it said of earlier ones, so that it never waits for room to say it
-                wire.receive(self.control, REPLY_BYTES)
-        except (OSError, wire.Closed, wire.WireError) as error:
-            raise JailDied(f"the {self.role} zygote has gone: {error}") from error
+        self._order(wire.BURY, session)
 
-    def end(self, session: int, *, kill: bool = True, timeout_s: float = 10.0) -> dict[str, Any]:
-        """Wait for the end of a session, killing it first if asked to; return what the zygote saw of it.
+    def end(self, session: int, timeout_s: float = 10.0) -> dict[str, Any]:
+        """Kill what is left of a session and wait for its end; return what the zygote saw of it.
 
         Raises:
             JailDied: The zygote has gone, or does not answer in time.
         """
         deadline = time.monotonic() + timeout_s
-        if kill:
-            self._send({"kill": session}, [])
+        self._order(wire.END, session)
         try:
             while True:
                 self.control.settimeout(max(deadline - time.monotonic(), 0.001))
-                message = wire.receive(self.control, REPLY_BYTES)
+                message = self.inbox.receive(REPLY_BYTES)
                 if message.get("ended") == session:
                     return dict(message)
         except (OSError, wire.Closed, wire.WireError) as error:
@@ -327,11 +317,22 @@ def start(level: str, role: str, limits: Limits, private_uid: int = 0, libraries
             raise SandboxError(f"the sandbox cannot start at level {level}: {error}") from error
 
 
-def hand_over(job: socket.socket, message: dict[str, Any], timeout_s: float) -> None:
-    """Send a child what it is to run; that it has gone is for others to find out."""
-    job.settimeout(timeout_s)
-    with contextlib.suppress(wire.Closed):
-        wire.send(job, message)
+def hand_over(link: socket.socket, message: dict[str, Any], timeout_s: float) -> None:
+    """Send a child what it is to run; that it has gone is for others to find out.
+
+    Raises:
+        TimeoutError: It does not read.
+    """
+    frame = wire.pack(message)
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        try:
+            sent = link.send(frame, socket.MSG_DONTWAIT)  # as a rule there is room for all of it
+        except BlockingIOError:
+            sent = 0
+        if sent < len(frame):
+            link.settimeout(timeout_s)
+            link.sendall(frame[sent:])
+            link.settimeout(None)
 
 
 def _links(found: dict[str, Path]) -> Path:

@@ -40,7 +40,7 @@ class Judge:
         self.matrices = 0
         self.matrix: Matrix | None = None
         self.compiled = False
-        """The session has said that it has read the tests."""
+        """The session has said something since it was sent the tests, so that it must have compiled them."""
         self.broken: Matrix | None = None
         """A matrix with a test that breaks the session: its tests run in processes of their own."""
 
@@ -103,13 +103,14 @@ class Judge:
         session.settimeout(wall_s + 3 * GRACE_S)
         request = {"row": cells, "in_session": self.broken is not self.matrix, "limits": [wall_s, cpu_s]}
         try:
-            wire.send(session, request, [end.fileno()])
+            wire.send(session, request, end.fileno())
             end.close()
             while True:
-                message = wire.receive(session, RESULT_BYTES)
+                message = self.inbox.receive(RESULT_BYTES)
+                self.compiled = True
                 if "compiled" in message:
-                    self.compiled = True
-                elif "row" in message:
+                    continue
+                if "row" in message:
                     row.ending, row.detail, row.wall_s = message["row"], message["detail"], message["wall_s"]
                     return row
                 else:
@@ -123,24 +124,24 @@ class Judge:
                         ended=message.get("code"),
                     )
         except (OSError, wire.Closed, wire.WireError) as error:
-            if not self.compiled:
-                self._end()
-                raise JudgeDied(str(error)) from error
             if request["in_session"]:
                 self.broken = self.matrix
                 self._end()
                 raise SessionBroke(str(error)) from error
+            if not self.compiled:
+                self._end()
+                raise JudgeDied(str(error)) from error
             raise jail.JailDied(f"the judge's session ended: {error}") from error
 
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                self.number = self.jail.spawn([theirs.fileno()])
+                self.number = self.jail.spawn(theirs.fileno())
             except BaseException:
                 ours.close()
                 raise
-        self.session, self.matrices = ours, 0
+        self.session, self.inbox, self.matrices = ours, wire.Inbox(ours), 0
         return ours
 
     def _end(self) -> None:

@@ -45,7 +45,7 @@ class Unsplit:
         started = time.monotonic()
         with ours:
             with theirs:
-                number = self.jail.spawn([theirs.fileno()])
+                number = self.jail.spawn(theirs.fileno())
             jail.hand_over(ours, {**job, "test": test, "nonce": nonce}, wall_s + GRACE_S)
             reader = Reader(ours)
             first = reader.message(started + wall_s)

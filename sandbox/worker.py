@@ -193,22 +193,17 @@ class Worker:
         if tight:  # it may wait for the host as long as that takes, and compute no longer than on an idle one
             cpu_s = min(cpu_s, math.ceil(self.limits.wall_s))
         code_end, judge_end = socket.socketpair()
-        job, job_end = socket.socketpair()
-        with job:
-            try:
+        with judge_end:
+            with code_end:
                 may_fork = count > 1 and self.level == "bwrap"  # where nothing that it leaves can hide
-                number = room.spawn([job_end.fileno(), code_end.fileno()], forks=count if may_fork else 0, tests=count)
-                job_end.close()
-                code_end.close()
-                told = {"cells": count, "cpu_s": cpu_s, "tight": tight, "may_fork": may_fork}
-                jail.hand_over(job, self._job(code, matrix) | told, wall_s + GRACE_S)
+                number = room.spawn(code_end.fileno(), forks=count if may_fork else 0, tests=count)
+            told = {"cells": count, "cpu_s": cpu_s, "tight": tight, "may_fork": may_fork}
+            jail.hand_over(judge_end, self._job(code, matrix) | told, wall_s + GRACE_S)
+            try:
                 row = self.judge.row(cells, judge_end, wall_s, cpu_s)
             except JudgeDied:
                 room.end(number)
                 raise
-            finally:
-                for end in (code_end, judge_end, job_end):
-                    end.close()
         if row.ending == "finished":  # every cell has said what it used
             room.dismiss(number)
         else:

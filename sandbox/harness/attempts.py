@@ -10,6 +10,7 @@ import struct
 import time
 import types
 from dataclasses import dataclass
+from typing import Self
 
 from . import wire
 
@@ -28,14 +29,21 @@ class Alarm:
     AGAIN_S = 0.2
     TIMERS = ((signal.ITIMER_REAL, signal.SIGALRM), (signal.ITIMER_PROF, signal.SIGPROF))
 
-    def __init__(self, wall_s: float, cpu_s: float) -> None:
-        self.seconds = (wall_s, cpu_s)
+    def __init__(self) -> None:
+        """Set the handlers of its signals, which stay."""
+        self.seconds = (0.0, 0.0)
         self.on = False
+        for _timer, number in self.TIMERS:
+            signal.signal(number, self._ring)
+
+    def within(self, wall_s: float, cpu_s: float) -> Self:
+        """Return it, set to these times."""
+        self.seconds = (wall_s, cpu_s)
+        return self
 
     def __enter__(self) -> None:
         self.on = True
-        for (timer, number), seconds in zip(self.TIMERS, self.seconds, strict=True):
-            signal.signal(number, self._ring)
+        for (timer, _number), seconds in zip(self.TIMERS, self.seconds, strict=True):
             signal.setitimer(timer, seconds, self.AGAIN_S)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:

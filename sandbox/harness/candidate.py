@@ -36,10 +36,10 @@ STREAM = OUTPUT.text()
 COMPILE_ERRORS = (SyntaxError, ValueError, OverflowError, RecursionError)
 
 
-def main(job: socket.socket, link: socket.socket) -> None:
-    """Load the code that `job` brings, and serve the judge at the other end of `link`."""
-    message = wire.receive(job, JOB_BYTES)
-    job.close()
+def main(link: socket.socket) -> None:
+    """Load the code that `link` brings first, then serve the judge at the other end."""
+    inbox = wire.Inbox(link, with_fds=True)
+    message = inbox.receive(JOB_BYTES)
     alone = message["cells"] == 1
     shared = alone or stateless(message["code"])
     budget = None if alone and not message["tight"] else CpuBudget(message["cpu_s"], shared=shared)
@@ -53,10 +53,10 @@ def main(job: socket.socket, link: socket.socket) -> None:
         return
     while True:
         try:
-            request, fds = wire.receive_fds(link, 1024, 1)
+            request = inbox.receive(1024)
         except wire.Closed:
             return
-        sock = socket.socket(fileno=fds[0])
+        sock = wire.adopt(inbox.fds.pop())
         if shared:
             if budget is not None:
                 budget.renew()
@@ -91,7 +91,7 @@ def warm_up() -> None:
             wire.send(ours, {"op": "entry", "a": ["f", ["L", 3], ["D"]]})
             ours.shutdown(socket.SHUT_WR)
             namespace, _, _, output = load(message)
-            if _serve_cell(theirs, namespace, message, output) or wire.receive(ours, 1024) != {"ok": ["L", 0, 2]}:
+            if _serve_cell(theirs, namespace, message, output) or wire.Inbox(ours).receive(1024) != {"ok": ["L", 0, 2]}:
                 raise RuntimeError("the rehearsal went wrong")
     sys.stdout, sys.stderr, sys.argv = before
     del sys.modules[MODULE]

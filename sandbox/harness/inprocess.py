@@ -21,7 +21,7 @@ from .tripwires import Tripwires
 
 def main(job: socket.socket) -> None:
     """Run the code, then the test, and say once what came of it."""
-    message = wire.receive(job, JOB_BYTES)
+    message = wire.Inbox(job).receive(JOB_BYTES)
     nonce = message.pop("nonce")
     source = message.pop("test")
     entry_point = message["entry_point"]

@@ -25,9 +25,12 @@ from .testing import Test, compile_test, run_test
 
 TESTS_BYTES = 256 << 20
 GRACE_S = 2.0
+FLUSH_S = 0.1
+"""Results are sent together, and none is kept longer than this while others are found."""
 MOST_CPU_S, MOST_BYTES = 1e6, 1 << 50
 """What a code side may say of itself."""
 REHEARSALS = 20
+ALARM = Alarm()
 
 
 def warm_up() -> None:
@@ -46,16 +49,16 @@ def warm_up() -> None:
 def main(host: socket.socket) -> None:
     """Judge the rows of the matrices that the host sends, one matrix after another, until it hangs up."""
     session: Session | None = None
+    inbox = wire.Inbox(host, with_fds=True)
     while True:
         try:
-            message, fds = wire.receive_fds(host, TESTS_BYTES, 1)
+            message = inbox.receive(TESTS_BYTES)
         except wire.Closed:
             return
         if "tests" in message:
             session = Session(host, message)
-            wire.send(host, {"compiled": len(session.tests)})
         elif session is not None:
-            with socket.socket(fileno=fds[0]) as link:
+            with wire.adopt(inbox.fds.pop()) as link:
                 session.row(link, message["row"], tuple(message["limits"]), in_session=message["in_session"])
 
 
@@ -70,6 +73,8 @@ class Session:
         self.wall_s = 0.0
         self.cpu_s = 0
         self.value_bytes: int = message["value_bytes"]
+        self.unsent: list[bytes] = []
+        self.sent = 0.0
 
     def row(self, link: socket.socket, cells: list[int], limits: tuple[float, int], *, in_session: bool) -> None:
         """Judge the cells of one row, and tell the host of each; the last message says how the row ended.
@@ -81,6 +86,9 @@ class Session:
             in_session: Run simple tests here, without a process of their own.
         """
         self.wall_s, self.cpu_s = limits
+        self.sent = time.monotonic()
+        if not in_session:
+            wire.send(self.host, {"compiled": len(self.tests)})
         reader = Reader(link)
         started = time.monotonic()
         loaded = reader.message(started + self.wall_s)
@@ -104,7 +112,13 @@ class Session:
         return self._end("finished", "", 0.0)
 
     def _end(self, status: str, detail: str, wall_s: float) -> None:
-        wire.send(self.host, {"row": status, "detail": detail[:300], "wall_s": wall_s})
+        self.unsent.append(wire.pack({"row": status, "detail": detail[:300], "wall_s": wall_s}))
+        self._flush()
+
+    def _flush(self) -> None:
+        """Send the host what it has not been told yet."""
+        self.host.sendall(b"".join(self.unsent))
+        self.unsent, self.sent = [], time.monotonic()
 
     def _groups(self, cells: list[int]) -> list[list[int]]:
         """Return the cells in order, those that can share a process together."""
@@ -122,7 +136,7 @@ class Session:
         for cell in cells:
             started, used = time.monotonic(), time.process_time()
             status, detail = "timeout", ""
-            with Alarm(self.wall_s, self.cpu_s):
+            with ALARM.within(self.wall_s, self.cpu_s):
                 status, detail = self._outcome(reader.sock, cell, is_class)
             done = self._done(reader, cell) if status != "timeout" else None
             self._tell(cell, status, detail, started, Used(time.process_time() - used), done)
@@ -171,7 +185,7 @@ class Session:
         used: Used | Attempt,
         done: dict[str, Any] | None = None,
     ) -> None:
-        """Send the host one result."""
+        """Tell the host one result, soon."""
         code_cpu_s = done["cpu_s"] if done else 0.0
         message = {
             "cell": cell,
@@ -183,7 +197,9 @@ class Session:
             "rss": done["rss"] if done else used.rss,
             "code": done["status"] if done else None,
         }
-        wire.send(self.host, message)
+        self.unsent.append(wire.pack(message))
+        if time.monotonic() - self.sent > FLUSH_S:
+            self._flush()
 
     def _fork(self, link: socket.socket, cells: list[int], is_class: bool) -> Attempt:
         ours, theirs = os.pipe()
@@ -217,7 +233,7 @@ class Session:
         with ours:
             with theirs:
                 try:
-                    wire.send(link, {"cell": cell}, [theirs.fileno()])
+                    wire.send(link, {"cell": cell}, theirs.fileno())
                 except (wire.Closed, OSError):
                     return ["died", ""]
             if not test.simple:

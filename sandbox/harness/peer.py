@@ -31,6 +31,7 @@ class Peer:
 
     def __init__(self, sock: socket.socket, value_bytes: int) -> None:
         self.sock = sock
+        self.inbox = wire.Inbox(sock)
         self.value_bytes = value_bytes
         self.objects: dict[int, object] = {}
         self.numbers: dict[int, int] = {}
@@ -110,7 +111,7 @@ class Peer:
 
     def _receive(self) -> dict[str, Any]:
         try:
-            message = wire.receive(self.sock, self.value_bytes + 1024)
+            message = self.inbox.receive(self.value_bytes + 1024)
         except wire.TooLarge:
             raise self.fail("output") from None
         except wire.WireError:

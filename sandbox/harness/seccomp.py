@@ -1,4 +1,8 @@
-"""A system call filter, assembled here as classic BPF: an allow-list, everything else is refused with EPERM.
+"""Two system call filters, assembled here as classic BPF: an allow-list, and what a session's processes lack of it.
+
+The zygote puts itself behind the first, and every child of its inherits that; each child adds the second, which is
+short, because a filter is translated and tried on every call number whenever one is loaded. The stricter of the two
+answers holds. What is not on the list is refused with EPERM.
 
 What is not on the list does not exist for the code: executing programs, sockets other than a pair within the process,
 namespaces, mounts, tracing, keyrings, io_uring, userfaultfd, bpf, perf, memfd, System V and POSIX IPC, changing files'
@@ -41,13 +45,17 @@ ALLOWED = """
     umask 95 166; uname 63 160; wait4 61 260; waitid 247 95; write 1 64; writev 20 66
 """
 
-# Allowed for some arguments only, or for some callers only.
+# Allowed for some arguments only.
 CHECKED = """
-    clone 56 220; clone3 435 435; fcntl 72 25; ioctl 16 29; kill 62 129; prctl 157 167; prlimit64 302 261
-    socketpair 53 199; tgkill 234 131
+    clone 56 220; clone3 435 435; fcntl 72 25; ioctl 16 29; prctl 157 167; prlimit64 302 261; socketpair 53 199
 """
 
-SECCOMP = {"x86_64": 317, "aarch64": 277}
+# Decided by the zygote for its children, one call at a time.
+ASKED = "clone 56 220; kill 62 129; tgkill 234 131"
+
+# For the zygote alone.
+OWN = "pidfd_open 434 434; seccomp 317 277; setsid 112 157"
+
 AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 X32_BIT = 0x40000000
 
@@ -70,6 +78,7 @@ NOTIFICATION = struct.Struct("=QIIiIQ6Q")
 RESPONSE = struct.Struct("=QqiI")
 NOTIF_RECV, NOTIF_SEND = 0xC0502100, 0xC0182101
 CONTINUE = 1
+NEW_LISTENER = 8
 
 Instruction = tuple[int, int, int, int]
 
@@ -94,23 +103,20 @@ def _only(argument: int, values: Sequence[int], hit: Instruction, miss: Instruct
 
 def _rules() -> dict[str, list[Instruction]]:
     allow: Instruction = (RETURN, 0, 0, RET_ALLOW)
-    ask: Instruction = (RETURN, 0, 0, RET_NOTIFY)
     refused = _errno(errno.EPERM)
     return {
-        "clone": [(LOAD, 0, 0, AT_ARGS), (JUMP_SET, 0, 1, CLONE_REFUSED), refused, ask],
+        "clone": [(LOAD, 0, 0, AT_ARGS), (JUMP_SET, 0, 1, CLONE_REFUSED), refused, allow],
         "clone3": [_errno(errno.ENOSYS)],
-        "kill": [ask],
-        "tgkill": [ask],
         "socketpair": _only(0, (AF_UNIX,), allow, refused),
-        "ioctl": _only(1, IOCTLS, allow, _errno(errno.ENOTTY)),
+        "ioctl": _only(1, (*IOCTLS, NOTIF_RECV, NOTIF_SEND), allow, _errno(errno.ENOTTY)),
         "prctl": _only(0, PRCTLS, allow, refused),
         "prlimit64": _only(0, (0,), allow, refused),
         "fcntl": _only(1, FCNTLS_REFUSED, refused, allow),
     }
 
 
-def assemble(machine: str) -> bytes:
-    """Return the filter program for a machine (`os.uname().machine`).
+def assemble(machine: str) -> tuple[bytes, bytes]:
+    """Return the zygote's filter program and its children's, for a machine (`os.uname().machine`).
 
     Raises:
         KeyError: There is no table for this machine.
@@ -124,7 +130,8 @@ def assemble(machine: str) -> bytes:
     if machine == "x86_64":
         program += [(JUMP_GE, 0, 1, X32_BIT), (RETURN, 0, 0, RET_KILL)]
     rules, refused = _rules(), [_errno(errno.EPERM)]
-    leaves = {number: [(RETURN, 0, 0, RET_ALLOW)] for number in numbers(ALLOWED, machine).values()}
+    allow: Instruction = (RETURN, 0, 0, RET_ALLOW)
+    leaves = {number: [allow] for table in (ALLOWED, ASKED, OWN) for number in numbers(table, machine).values()}
     leaves |= {number: rules[name] for name, number in numbers(CHECKED, machine).items()}
     steps = [(0, refused)]
     for number in range(max(leaves) + 2):
@@ -132,6 +139,21 @@ def assemble(machine: str) -> bytes:
         if leaf != steps[-1][1]:
             steps.append((number, leaf))
     program += _search(steps)
+    return _bytes(program), _bytes(_childrens(machine))
+
+
+def _childrens(machine: str) -> list[Instruction]:
+    """Return the program that every child adds; calls of other kinds have met the zygote's by then."""
+    program: list[Instruction] = [(LOAD, 0, 0, AT_NUMBER)]
+    for table, verdict in ((ASKED, (RETURN, 0, 0, RET_NOTIFY)), (OWN, _errno(errno.EPERM))):
+        for number in numbers(table, machine).values():
+            program += [(JUMP_EQ, 0, 1, number), verdict]
+    notices = _only(1, (NOTIF_RECV, NOTIF_SEND), _errno(errno.ENOTTY), (RETURN, 0, 0, RET_ALLOW))
+    ioctl = numbers(CHECKED, machine)["ioctl"]
+    return [*program, (JUMP_EQ, 0, len(notices), ioctl), *notices, (RETURN, 0, 0, RET_ALLOW)]
+
+
+def _bytes(program: list[Instruction]) -> bytes:
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
 
 
@@ -150,27 +172,37 @@ def _search(steps: list[tuple[int, list[Instruction]]]) -> list[Instruction]:
 class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
 
+    def __init__(self, code: bytes) -> None:
+        self.code = ctypes.create_string_buffer(code, len(code))
+        super().__init__(len(code) // 8, ctypes.addressof(self.code))
+
 
 class Filter:
-    """The filter of this machine, ready to be loaded by forks of the process that made it."""
+    """The filters of this machine."""
 
     def __init__(self) -> None:
-        machine = os.uname().machine
-        code = assemble(machine)
-        self._number = SECCOMP[machine]
-        self._code = ctypes.create_string_buffer(code, len(code))
-        self._program = _Program(len(code) // 8, ctypes.addressof(self._code))
-        self._syscall = ctypes.CDLL(None, use_errno=True).syscall
-        # SECCOMP_SET_MODE_FILTER with SECCOMP_FILTER_FLAG_NEW_LISTENER
-        self._arguments = (self._number, 1, 8, ctypes.byref(self._program))
-        if ctypes.CDLL(None, use_errno=True).prctl(38, 1, 0, 0, 0):  # PR_SET_NO_NEW_PRIVS, which forks inherit
-            raise OSError(ctypes.get_errno(), "no_new_privs")
-
-    def load(self) -> int:
-        """Put the calling thread under the filter for good; return the descriptor that its questions come through.
+        """Put this process behind the first filter for good, and make the second ready for its forks.
 
         Raises:
-            OSError: The kernel refused (no seccomp, or no user notification).
+            OSError: The kernel refused.
+            KeyError: There is no table for this machine.
+        """
+        machine = os.uname().machine
+        first, second = map(_Program, assemble(machine))
+        self._programs = (first, second)
+        self._syscall = ctypes.CDLL(None, use_errno=True).syscall
+        number = numbers(OWN, machine)["seccomp"]
+        if ctypes.CDLL(None, use_errno=True).prctl(38, 1, 0, 0, 0):  # PR_SET_NO_NEW_PRIVS, which forks inherit
+            raise OSError(ctypes.get_errno(), "no_new_privs")
+        if self._syscall(number, 1, 0, ctypes.byref(first)):  # SECCOMP_SET_MODE_FILTER
+            raise OSError(ctypes.get_errno(), "seccomp")
+        self._arguments = (number, 1, NEW_LISTENER, ctypes.byref(second))
+
+    def load(self) -> int:
+        """Put the calling thread behind the second filter too; return the descriptor its questions come through.
+
+        Raises:
+            OSError: The kernel refused (no user notification, for instance).
         """
         listener: int = self._syscall(*self._arguments)
         if listener < 0:

@@ -11,7 +11,7 @@ import math
 import socket
 import struct
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
@@ -19,6 +19,12 @@ from typing import Any
 
 HEADER = struct.Struct("!I")
 DONE = struct.Struct("!xIidQ")  # cell, wait status, CPU seconds, resident bytes; no JSON starts with a zero byte
+FD = struct.Struct("=i")
+FD_SPACE = socket.CMSG_LEN(FD.size)
+ORDER = struct.Struct("=BIIIq")  # host to zygote: what, session; to start one also forks, threads, CPU seconds
+SPAWN, END, BURY = range(3)
+"""Start a session; end it and report; end it and say nothing."""
+READ_BYTES = 1 << 14
 SMALL_INT = 2**63
 MAX_DEPTH = 200
 
@@ -44,62 +50,87 @@ def pack(message: object) -> bytes:
     return HEADER.pack(len(body)) + body
 
 
-def send(sock: socket.socket, message: object, fds: Iterable[int] = ()) -> None:
-    """Send one message, with descriptors if any.
+def send_fd(sock: socket.socket, data: bytes, fd: int) -> int:
+    """Send bytes with a descriptor; return how many were sent."""
+    return sock.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, FD.pack(fd))])
+
+
+def receive_fd(sock: socket.socket, size: int) -> tuple[bytes, int | None]:
+    """Receive at most `size` bytes, and the descriptor that came with them."""
+    data, extra, _, _ = sock.recvmsg(size, FD_SPACE)
+    return data, FD.unpack(extra[0][2])[0] if extra else None
+
+
+def send(sock: socket.socket, message: object, fd: int | None = None) -> None:
+    """Send one message, with a descriptor if there is one.
 
     Raises:
         Closed: The other side has gone.
     """
     frame = pack(message)
-    handles = list(fds)
     try:
-        sent = socket.send_fds(sock, [frame], handles) if handles else 0
-        sock.sendall(frame[sent:])
+        sent = 0 if fd is None else send_fd(sock, frame, fd)
+        if sent < len(frame):
+            sock.sendall(frame[sent:])
     except (BrokenPipeError, ConnectionResetError) as error:
         raise Closed("the other side has gone") from error
 
 
-def read_exactly(sock: socket.socket, count: int) -> bytes:
-    """Read that many bytes.
+class Inbox:
+    """Whole messages from a socket, read with as few system calls as they allow."""
 
-    Raises:
-        Closed: The other side ended first.
-    """
-    parts: list[bytes] = []
-    left = count
-    while left:
+    __slots__ = ("_data", "_sock", "_with_fds", "fds")
+
+    def __init__(self, sock: socket.socket, *, with_fds: bool = False) -> None:
+        """Read from `sock`; a message may bring a descriptor."""
+        self._sock = sock
+        self._with_fds = with_fds
+        self._data = b""
+        self.fds: list[int] = []
+        """Descriptors that have come and that nobody has taken yet, in the order of their messages."""
+
+    def receive(self, limit: int) -> Any:
+        """Return the next message, of at most `limit` bytes.
+
+        Raises:
+            Closed: The other side has gone.
+            TooLarge: The frame is longer than the limit.
+            WireError: The frame is not JSON.
+        """
+        data = self._data
+        while len(data) < HEADER.size:
+            data += self._more()
+        length: int = HEADER.unpack_from(data)[0]
+        if length > limit:
+            raise TooLarge(f"a message of {length} bytes; the limit is {limit}")
+        end = HEADER.size + length
+        if len(data) < end:
+            parts, have = [data], len(data)
+            while have < end:
+                parts.append(self._more())
+                have += len(parts[-1])
+            data = b"".join(parts)
+        self._data = data[end:]
+        return unpack(data[HEADER.size : end])
+
+    def _more(self) -> bytes:
         try:
-            part = sock.recv(min(left, 1 << 20))
+            if self._with_fds:
+                data, fd = receive_fd(self._sock, READ_BYTES)
+                if fd is not None:
+                    self.fds.append(fd)
+            else:
+                data = self._sock.recv(READ_BYTES)
         except ConnectionResetError as error:
             raise Closed("the other side has gone") from error
-        if not part:
+        if not data:
             raise Closed("the other side has gone")
-        parts.append(part)
-        left -= len(part)
-    return b"".join(parts)
+        return data
 
 
-def receive(sock: socket.socket, limit: int) -> Any:
-    """Read one message of at most `limit` bytes.
-
-    Raises:
-        Closed: The other side has gone.
-        TooLarge: The frame is longer than the limit.
-        WireError: The frame is not JSON.
-    """
-    return unpack(read_exactly(sock, _length(read_exactly(sock, HEADER.size), limit)))
-
-
-def receive_fds(sock: socket.socket, limit: int, max_fds: int) -> tuple[Any, list[int]]:
-    """Read one message and the descriptors that came with it."""
-    try:
-        head, fds, _, _ = socket.recv_fds(sock, HEADER.size, max_fds)
-    except ConnectionResetError as error:
-        raise Closed("the other side has gone") from error
-    if not head:
-        raise Closed("the other side has gone")
-    head += read_exactly(sock, HEADER.size - len(head))
-    return unpack(read_exactly(sock, _length(head, limit))), fds
+def adopt(fd: int) -> socket.socket:
+    """Return the socket of a descriptor of ours, without asking the kernel what kind it is."""
+    return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=fd)
 
 
 def send_done(sock: socket.socket, cell: int, status: int, cpu_s: float, rss: int) -> None:
@@ -108,13 +139,6 @@ def send_done(sock: socket.socket, cell: int, status: int, cpu_s: float, rss: in
         sock.sendall(HEADER.pack(DONE.size) + DONE.pack(cell, status, cpu_s, rss))
     except (BrokenPipeError, ConnectionResetError) as error:
         raise Closed("the other side has gone") from error
-
-
-def _length(head: bytes, limit: int) -> int:
-    length: int = HEADER.unpack(head)[0]
-    if length > limit:
-        raise TooLarge(f"a message of {length} bytes; the limit is {limit}")
-    return length
 
 
 def unpack(body: bytes) -> Any:

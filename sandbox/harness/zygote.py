@@ -6,11 +6,15 @@ the child left running is killed and reaped before the next session starts.
 Everything that need not be done anew for each child is done here once: limits, Landlock, imports, and a rehearsal of
 what a child does. What is written to after a fork is copied page by page, and costs more than all else.
 
+The child of the next session is forked while this session runs, where that one can start no process. It waits behind
+its filter for its descriptors, out of reach: a signal to it would be one of those that are refused.
+
 Started as `python -m harness.zygote` with its control socket as standard input; it ends with that socket.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import gc
@@ -19,31 +23,41 @@ import resource
 import select
 import signal
 import socket
+import struct
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from . import landlock, seccomp, wire
 from .repeatable import seed
 
 CONTROL_BYTES = 1 << 16
+PATIENCE_S = 1.0
+CPU_S = struct.Struct("=q")
 SUBREAPER = 36
 ARENA_MAX = -8
+
+
+class Child(NamedTuple):
+    """A child that waits for its session at the other end of `intake`."""
+
+    pid: int
+    intake: socket.socket
 
 
 class Session:
     """One child of the zygote, and what its processes may still start."""
 
-    __slots__ = ("forks", "leader", "listener", "number", "refusals", "started", "threads", "threads_left")
+    __slots__ = ("forks", "leader", "listener", "number", "processes", "refusals", "started", "threads", "threads_left")
 
-    def __init__(self, number: int, leader: int, forks: int, threads: int) -> None:
+    def __init__(self, number: int, leader: int, listener: int | None, forks: int, threads: int) -> None:
         self.number = number
         self.leader = leader
+        self.listener = listener
         self.forks = forks
         self.threads = self.threads_left = threads
-        self.listener = -1
-        self.started = self.refusals = 0
+        self.started = self.processes = self.refusals = 0
 
 
 class Zygote:
@@ -51,10 +65,10 @@ class Zygote:
 
     def __init__(self, control: socket.socket, setup: dict[str, Any]) -> None:
         self.control = control
+        self.poll = select.poll()
+        self.poll.register(control, select.POLLIN)
         self.own_pids: bool = setup["own_pids"]
         self.trusted = setup["role"] == "judge"
-        self.filter = seccomp.Filter() if setup["seccomp"] else None
-        self.clone = seccomp.numbers(seccomp.CHECKED, os.uname().machine)["clone"] if self.filter else -1
         libc = ctypes.CDLL(None)
         libc.mallopt(ARENA_MAX, 1)  # each thread's own would take 64 MB of the address space that is allowed
         if not self.own_pids:
@@ -66,96 +80,113 @@ class Zygote:
         _limit(setup["memory_bytes"])
         if setup["landlock"]:
             landlock.Ruleset(setup["readable"], setup["writable"]).enter()
+        self.filter = seccomp.Filter() if setup["seccomp"] else None
+        self.clone = seccomp.numbers(seccomp.CHECKED, os.uname().machine)["clone"] if self.filter else -1
 
     def serve(self) -> None:
         """Run one session after another."""
         wire.send(self.control, {"ready": os.getpid()})
+        child = self._child()
         while True:
-            message, fds = wire.receive_fds(self.control, CONTROL_BYTES, 4)
-            if "spawn" not in message:
-                continue
-            session = self._spawn(message, fds)
-            for fd in fds:
-                os.close(fd)
+            order, link = self._order()
+            if link is None:
+                continue  # about a session that has ended
+            session = self._begin(child, order, link)
+            ahead = not self.trusted and self.filter is not None and not session.forks
+            if ahead:
+                child = self._child()
+            report_wanted = False
             try:
-                self._watch(session)
+                report_wanted = self._watch(session)
             finally:
                 report = self._bury(session)
-            wire.send(self.control, report)
+            if report_wanted:
+                wire.send(self.control, {"ended": session.number, "refusals": session.refusals, **report})
+            if not ahead:
+                child = self._child()
 
-    def _spawn(self, message: dict[str, Any], fds: list[int]) -> Session:
+    def _order(self) -> tuple[tuple[int, ...], int | None]:
+        data, fd = wire.receive_fd(self.control, wire.ORDER.size)
+        if not data:
+            raise wire.Closed("the host has gone")
+        return wire.ORDER.unpack(data), fd
+
+    def _child(self) -> Child:
+        """Fork a child that will wait for its session."""
         ours, theirs = socket.socketpair()
-        leader = os.fork()
-        if leader == 0:
-            self._child(message, fds, theirs)
+        pid = os.fork()
+        if pid == 0:
+            self._live(theirs)
         theirs.close()
-        session = Session(number=message["spawn"], leader=leader, forks=message["forks"], threads=message["threads"])
-        if self.filter is not None:
-            _, got, _, _ = socket.recv_fds(ours, 1, 1)
-            session.listener = got[0] if got else -1
-        ours.close()
-        return session
+        return Child(pid, ours)
 
-    def _child(self, message: dict[str, Any], fds: list[int], upward: socket.socket) -> NoReturn:
+    def _begin(self, child: Child, order: tuple[int, ...], link: int) -> Session:
+        """Give a child its descriptor; from here on it is a session."""
+        _, number, forks, threads, cpu_s = order
+        listener = None
+        if self.filter is not None:
+            _, listener = wire.receive_fd(child.intake, 1)
+            if listener is None:
+                raise RuntimeError("a child could not put itself behind its filter")
+        wire.send_fd(child.intake, CPU_S.pack(cpu_s), link)
+        child.intake.close()
+        os.close(link)
+        return Session(number, child.pid, listener, forks, threads)
+
+    def _live(self, intake: socket.socket) -> NoReturn:
         status = 70
         try:
             os.setsid()
-            if not self.trusted:
-                _set_limit(resource.RLIMIT_CPU, message["cpu_s"])
-            self._keep_only([*fds, upward.fileno()])
+            os.closerange(3, intake.fileno())
+            os.closerange(intake.fileno() + 1, 1 << 20)
             if self.filter is not None:
                 listener = self.filter.load()
-                socket.send_fds(upward, [b"L"], [listener])
+                wire.send_fd(intake, b"L", listener)
                 os.close(listener)
-            upward.close()
-            self.run(*(socket.socket(fileno=fd) for fd in fds))
+            data, link = wire.receive_fd(intake, CPU_S.size)
+            intake.close()
+            if link is not None:  # else the zygote has gone
+                if not self.trusted:
+                    _set_limit(resource.RLIMIT_CPU, *CPU_S.unpack(data))
+                self.run(wire.adopt(link))
             status = 0
         finally:
             os._exit(status)
 
-    @staticmethod
-    def _keep_only(keep: list[int]) -> None:
-        """Close every descriptor but these, and 0, 1 and 2, which are /dev/null."""
-        low = 3
-        for fd in sorted(keep):
-            os.closerange(low, fd)
-            low = fd + 1
-        os.closerange(low, 1 << 20)
-
-    def _watch(self, session: Session) -> None:
-        """Return when the leader has ended, or the host asks to end it."""
-        pidfd = os.pidfd_open(session.leader)
-        poll = select.poll()
-        for fd in (pidfd, self.control.fileno(), session.listener):
-            if fd >= 0:
-                poll.register(fd, select.POLLIN)
+    def _watch(self, session: Session) -> bool:
+        """Answer for the session until the host wants it ended; return whether it wants a report."""
+        listening = session.listener is not None
+        if session.listener is not None:
+            self.poll.register(session.listener, select.POLLIN)
         try:
             while True:
-                for fd, event in poll.poll():
-                    if fd == pidfd:
-                        return
-                    if fd == session.listener:
-                        if event & select.POLLIN:
-                            self._decide(session)
-                        else:
-                            poll.unregister(fd)
-                    elif wire.receive(self.control, CONTROL_BYTES).get("kill") == session.number:
-                        return
+                for fd, event in self.poll.poll():
+                    if fd != session.listener:
+                        (what, number, *_), _ = self._order()
+                        if number == session.number:
+                            return what == wire.END
+                    elif event & select.POLLIN:
+                        self._decide(session, fd)
+                    else:  # all its processes have ended
+                        self.poll.unregister(fd)
+                        listening = False
         finally:
-            os.close(pidfd)
+            if listening and session.listener is not None:
+                self.poll.unregister(session.listener)
 
-    def _decide(self, session: Session) -> None:
-        question = seccomp.ask(session.listener)
+    def _decide(self, session: Session, listener: int) -> None:
+        question = seccomp.ask(listener)
         if question is None:
             return
         if question.number == self.clone:
             refusal = self._may_start(session, question)
             session.refusals += bool(refusal)
             session.started += not refusal
+            session.processes += not refusal and not question.args[0] & seccomp.CLONE_THREAD
         else:  # kill(pid, signal), tgkill(group, thread, signal)
             own = question.args[0] == question.pid
             refusal = 0 if own or (self.trusted and question.pid == session.leader) else errno.EPERM
-        seccomp.answer(session.listener, question, refusal)
+        seccomp.answer(listener, question, refusal)
 
     def _may_start(self, session: Session, question: seccomp.Question) -> int:
         if question.args[0] & seccomp.CLONE_THREAD:
@@ -193,38 +224,42 @@ class Zygote:
 
     def _bury(self, session: Session) -> dict[str, Any]:
         """Kill and reap every process of the session, and say what they used."""
-        cpu_s, peak_rss, status = 0.0, 0, 0
-        patience = time.monotonic() + 1.0
+        if self.filter is not None and not session.processes:  # the leader is all there is
+            os.kill(session.leader, signal.SIGKILL)
+            _, status, usage = os.wait4(session.leader, 0)
+            used = [usage]
+        else:
+            status, used = self._bury_all(session.leader)
+        if session.listener is not None:
+            os.close(session.listener)
+        return {
+            "status": status,
+            "cpu_s": sum(each.ru_utime + each.ru_stime for each in used),
+            "peak_rss": max((each.ru_maxrss for each in used), default=0) * 1024,
+        }
+
+    def _bury_all(self, leader: int) -> tuple[int, list[resource.struct_rusage]]:
+        """Kill and reap every child there is; return the leader's wait status, and what each of them used."""
+        status, used = 0, list[resource.struct_rusage]()
+        patience = time.monotonic() + PATIENCE_S
         while True:
-            try:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 if self.own_pids:
                     os.kill(-1, signal.SIGKILL)
                 else:
-                    os.killpg(session.leader, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                pass
+                    os.killpg(leader, signal.SIGKILL)
             try:
                 pid, code, usage = os.wait4(-1, 0 if self.own_pids else os.WNOHANG)
             except ChildProcessError:
-                break
+                return status, used
             if pid == 0:
                 if time.monotonic() > patience:
-                    break
+                    return status, used
                 time.sleep(0.0005)
                 continue
-            cpu_s += usage.ru_utime + usage.ru_stime
-            peak_rss = max(peak_rss, usage.ru_maxrss * 1024)
-            if pid == session.leader:
+            used.append(usage)
+            if pid == leader:
                 status = code
-        if session.listener >= 0:
-            os.close(session.listener)
-        return {
-            "ended": session.number,
-            "status": status,
-            "cpu_s": cpu_s,
-            "peak_rss": peak_rss,
-            "refusals": session.refusals,
-        }
 
 
 def role_of(name: str) -> Callable[..., None]:
@@ -268,9 +303,9 @@ def _set_limit(name: int, value: int) -> None:
 def main() -> None:
     """Serve standard input until it ends."""
     os.umask(0o077)
-    control = socket.socket(fileno=os.dup(0))
+    control = wire.adopt(os.dup(0))
     try:
-        zygote = Zygote(control, wire.receive(control, CONTROL_BYTES))
+        zygote = Zygote(control, wire.Inbox(control).receive(CONTROL_BYTES))
         gc.collect()
         gc.freeze()
         null = os.open("/dev/null", os.O_RDWR)

@@ -62,6 +62,21 @@ def sizes() -> dict[int, tuple[int, int]]:
     return found
 
 
+def at_rest(patience_s: float = 20.0) -> dict[int, tuple[int, int]]:
+    """Return the sizes once they stay the same: the last sessions are buried and the next children ready."""
+    deadline, seen, same = time.monotonic() + patience_s, sizes(), 0
+    while same < 10 and time.monotonic() < deadline:
+        time.sleep(0.05)
+        found = sizes()
+        same = same + 1 if descriptors(found) == descriptors(seen) else 0
+        seen = found
+    return seen
+
+
+def descriptors(found: dict[int, tuple[int, int]]) -> list[int]:
+    return sorted(fds for _, fds in found.values())
+
+
 @pytest.fixture(scope="module")
 def counted() -> Counter[str]:
     return Counter()
@@ -78,10 +93,8 @@ def test_verdicts_repeat_and_nothing_grows(counted: Counter[str]) -> None:
                 verdict: Verdict = box.run(*UNSPLIT, entry_point="S")
                 assert (verdict.passed, verdict.trust) == (True, "in_process"), verdict
             if number == max(1, wanted // 10):
-                before = sizes()
-        deadline = time.monotonic() + 5.0  # a session is buried while the next one runs
-        while len(after := sizes()) > len(before) and time.monotonic() < deadline:
-            time.sleep(0.05)
+                before = at_rest()
+        after = at_rest()
     counted.update(first)
     grown = {
         pid: (before[pid], now)
@@ -90,7 +103,7 @@ def test_verdicts_repeat_and_nothing_grows(counted: Counter[str]) -> None:
     }
     assert not grown, grown
     # The judge's session is another process after some hundred matrices: what counts is how many there are.
-    assert sorted(fds for _, fds in after.values()) == sorted(fds for _, fds in before.values())
+    assert descriptors(after) == descriptors(before)
 
 
 def test_the_mix_holds_passes_and_failures_of_many_kinds(counted: Counter[str]) -> None:

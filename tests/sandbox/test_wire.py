@@ -8,8 +8,8 @@ import math
 import os
 import socket
 import sys
+import threading
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Callable
 from datetime import UTC, timedelta, timezone
 from typing import Any
 
@@ -145,7 +145,34 @@ def test_any_bytes_are_a_message_or_an_error(data: bytes) -> None:
         ours.sendall(data)
         ours.shutdown(socket.SHUT_WR)
         with contextlib.suppress(wire.WireError, wire.Closed):
-            wire.receive(theirs, 100)
+            wire.Inbox(theirs).receive(100)
+
+
+@given(st.lists(st.text(max_size=30), max_size=8), st.data())
+def test_messages_come_out_as_they_went_in_however_their_bytes_are_cut(texts: list[str], data: st.DataObject) -> None:
+    stream = b"".join(map(wire.pack, texts))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        inbox, received = wire.Inbox(theirs), list[str]()
+        ends = [len(b"".join(map(wire.pack, texts[: i + 1]))) for i in range(len(texts))]
+        for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+            ours.sendall(stream[start:end])
+            while len(received) < len(texts) and ends[len(received)] <= end:
+                received.append(inbox.receive(1000))
+        assert received == texts
+
+
+def test_a_large_message_is_read_whole_and_what_follows_stays() -> None:
+    ours, theirs = socket.socketpair()
+    large = "x" * (wire.READ_BYTES * 5)
+    with ours, theirs:
+        sender = threading.Thread(target=ours.sendall, args=(wire.pack(large) + wire.pack("next"),))
+        sender.start()
+        inbox = wire.Inbox(theirs)
+        assert inbox.receive(len(large) + 2) == large
+        assert inbox.receive(10) == "next"
+        sender.join()
 
 
 def test_a_frame_longer_than_its_limit_is_refused_before_it_is_read() -> None:
@@ -153,27 +180,28 @@ def test_a_frame_longer_than_its_limit_is_refused_before_it_is_read() -> None:
     with ours, theirs:
         ours.sendall(wire.HEADER.pack(2**32 - 1))
         with pytest.raises(wire.TooLarge):
-            wire.receive(theirs, 1000)
+            wire.Inbox(theirs).receive(1000)
 
 
 def test_messages_and_descriptors_cross_together() -> None:
     ours, theirs = socket.socketpair()
     reading, writing = os.pipe()
     with ours, theirs:
-        wire.send(ours, {"n": 1}, [writing])
-        wire.send(ours, {"n": 2})
-        message, fds = wire.receive_fds(theirs, 100, 2)
-        assert (message, len(fds)) == ({"n": 1}, 1)
-        os.write(fds[0], b"x")
+        wire.send(ours, {"n": 1})
+        wire.send(ours, {"n": 2}, writing)
+        wire.send(ours, {"n": 3})
+        inbox = wire.Inbox(theirs, with_fds=True)
+        assert [inbox.receive(100) for _ in range(3)] == [{"n": 1}, {"n": 2}, {"n": 3}]
+        (fd,) = inbox.fds
+        os.write(fd, b"x")
         assert os.read(reading, 1) == b"x"
-        assert wire.receive(theirs, 100) == {"n": 2}
-    for fd in (reading, writing, fds[0]):
-        os.close(fd)
+    for each in (reading, writing, fd):
+        os.close(each)
 
 
-@pytest.mark.parametrize("read", [lambda s: wire.receive(s, 10), lambda s: wire.receive_fds(s, 10, 1)])
-def test_a_sender_that_has_gone_is_closed_and_nothing_else(read: Callable[[socket.socket], object]) -> None:
+@pytest.mark.parametrize("with_fds", [False, True])
+def test_a_sender_that_has_gone_is_closed_and_nothing_else(with_fds: bool) -> None:
     ours, theirs = socket.socketpair()
     ours.close()
     with theirs, pytest.raises(wire.Closed):
-        read(theirs)
+        wire.Inbox(theirs, with_fds=with_fds).receive(10)
