@@ -138,7 +138,8 @@ def test_a_program_that_ran_out_of_time_runs_again(
 
 def test_a_stop_keeps_what_is_known(store: Store, grader: Counted) -> None:
     def stop() -> None:
-        raise StopRequested
+        if store.count(GroundTruth):  # asked at least every second, whether one has ended or not
+            raise StopRequested
 
     with pytest.raises(StopRequested):
         scorable(store, grader, "humaneval", TASKS, stop)
