@@ -2,7 +2,7 @@
 
 A run's config is a preset (presets/*.toml) over the defaults below, with `--set section.key=value` on top. Unknown
 keys, wrong types and values out of range raise `ConfigError`, whose message names the key and what would be accepted.
-The number of rounds is no part of a run's identity: the same run continues with more.
+The number of rounds and the section `keep` are no part of a run's identity: the same run continues with others.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from selfplay.errors import UserError
+from selfplay.section import Section
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -27,14 +28,6 @@ PRESETS = Path(__file__).parent / "presets"
 
 class ConfigError(UserError):
     """What the user asked for cannot be a config; the message says which key and what to do."""
-
-
-class Section(BaseModel):
-    """A frozen group of settings; unknown keys are refused, strings are not turned into numbers."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
 
 
 class Model(Section):
@@ -182,6 +175,19 @@ class Gate(Section):
     """Stop scoring a candidate once no outcome of the rest could promote it; its audit benchmarks are then left out."""
 
 
+class Keep(Section):
+    """What stays on disk (docs/operations.md); no result depends on it, so every start of a run may choose anew."""
+
+    rejected: int = Field(default=2, ge=0)
+    """Newest candidates that were not promoted whose adapters stay; those of promoted ones always do."""
+    backups: int = Field(default=2, ge=0)
+    """Newest copies of the database, one a finished round; 0 makes none."""
+    logs: int = Field(default=4, ge=1)
+    """Newest training logs, and earlier parts of each other log."""
+    log_bytes: int = Field(default=4 * 1024**2, ge=1024)
+    """Size at which a log is set aside and a new part begun."""
+
+
 class Config(Section):
     """A run, resolved."""
 
@@ -195,6 +201,7 @@ class Config(Section):
     train: Train = Train()
     benchmark: Benchmark = Benchmark()
     gate: Gate = Gate()
+    keep: Keep = Keep()
 
 
 def load(preset: str, overrides: Sequence[str] = (), **fields: object) -> Config:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import Sandbox
-from selfplay import gate, problems, prompts
+from selfplay import gate, problems, prompts, retention
 from selfplay.contest import Contest
 from selfplay.engines import Engines, Weights
 from selfplay.errors import HostError
@@ -31,6 +31,7 @@ from selfplay.ledger import Ledger
 from selfplay.pairing import make_pairs
 from selfplay.pairs import derive_seed
 from selfplay.progress import Progress
+from selfplay.room import Room
 from selfplay.sampling import Sampler
 from selfplay.scoring import Scorer
 from selfplay.session import Session, now
@@ -59,7 +60,7 @@ class Loop:
 
     def __init__(self, session: Session, tools: Tools, progress: Progress) -> None:
         self.session, self.tools, self.progress = session, tools, progress
-        self.config, self.store = session.config, session.store
+        self.config, self.store, self.room = session.config, session.store, Room(session)
         self.ledger = Ledger(self.store, progress, tools.peak_memory, self._show)
         self.scorer = Scorer(self.store, tools.box, self.config.benchmark, session.tasks, self.config.seed, progress)
         self.contest = Contest(self.store, self.scorer, self.config.gate)
@@ -108,7 +109,10 @@ class Loop:
             )
         folder = self.session.folder / adapter.path
         if not folder.is_dir():
-            raise HostError(f"the champion's adapter folder {folder} is gone; put it back, or start another run")
+            raise HostError(
+                f"the champion's adapter folder {folder} is gone; put it back, or go back to before it with "
+                f"`python run_loop.py recover --run {self.session.run.name}`"
+            )
         return Weights(id=adapter.id, adapter=folder)
 
     # -- problems -----------------------------------------------------------------------------------------------------
@@ -120,6 +124,7 @@ class Loop:
         nameless = {problem.id: problem for problem in chosen if problem.signature is None}
         if self.ledger.done(round_, "problems"):
             return [problem for problem in chosen if problem.id not in nameless]
+        self.room.check("problems", round_)
         with self.ledger.stage(round_, "problems", len(chosen), "problems") as stage:
             if nameless:
                 generator = self.tools.engines.serving(self.weights(round_.champion_id))
@@ -156,6 +161,7 @@ class Loop:
         """Have every chosen problem's codes and tests written and run against each other."""
         if self.ledger.done(round_, "judge"):
             return
+        self.room.check("code", round_, round_.champion_id)
         sampler = Sampler(
             self.store,
             self.tools.box,
@@ -195,6 +201,7 @@ class Loop:
         known = self.store.all(Adapter, round_id=round_.id)
         if known:
             return known[0]
+        self.room.check("train", round_)
         section = self.config.train
         with self.ledger.stage(round_, "train", 0, "steps") as stage:
             if len(pairs) < section.min_pairs:
@@ -263,6 +270,7 @@ class Loop:
         champion = self.weights(round_.champion_id)
         missing = self.scorer.missing(champion.id)
         if any(missing.values()):
+            self.room.check("benchmark", round_, round_.champion_id)
             self.progress.begin("benchmark", self._expected(missing), "tasks", self.progress.stages["benchmark"].done)
             self.scorer.run(champion, self.tools.engines)
             self.progress.pause("benchmark")
@@ -275,6 +283,7 @@ class Loop:
             return
         earlier_s = self.scorer.wall_s  # the champion was scored while its engine was up
         candidate = None if adapter.sha256 is None else self.weights(adapter.id)
+        self.room.check("benchmark", round_, candidate.id if candidate else None)
         total = self._expected({} if candidate is None else self.scorer.missing(candidate.id))
         with self.ledger.stage(round_, "benchmark", total, "tasks") as stage:
             if candidate is not None:
@@ -315,19 +324,13 @@ class Loop:
             evidence=gate.evidence_json(decision),
         )
         outcome = "promoted" if promotion.promoted else "kept"
+        self.room.check("gate", round_)
         with self.ledger.stage(round_, "gate", 1, "decisions") as stage:
             stage.rows.append(promotion)
             stage.changed.append(replace(round_, finished_at=now(), outcome=outcome))
         log.info("round %d: %s", round_.number, promotion.reason)
-        self._tidy()
+        retention.tidy(self.session)
         return promotion
-
-    def _tidy(self) -> None:
-        """Remove merged weights that nothing will ask for again."""
-        champion = self.champion()
-        for path in (self.session.folder / "merged").iterdir():
-            if path.is_dir() and path.name != champion:
-                shutil.rmtree(path, ignore_errors=True)
 
     # -- bookkeeping --------------------------------------------------------------------------------------------------
 

@@ -4,10 +4,14 @@ A run lives in one folder, `runs/NAME`, readable by its owner alone:
 
     run.db        the database (state/)
     lock          held by the process that owns the run; the kernel drops it when that process ends, however it ends
+    backups/      copies of the database, one a finished round
     logs/         one log a model process, and run.log
     adapters/     one folder a trained adapter
     merged/       base weights with an adapter merged in; made when needed, removed when not
     work/         restart points of a training under way
+    damaged/      what `recover` has set aside
+
+What stays there for how long is retention.py's business.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ import platform
 import re
 import subprocess
 from collections.abc import Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -30,6 +34,7 @@ from filelock import FileLock, Timeout
 
 from selfplay import __version__, config
 from selfplay.errors import UserError
+from state import StoreError
 from state.records import Problem, Run, content_id
 from state.store import Store
 
@@ -76,9 +81,18 @@ def run_folder(runs_dir: Path, name: str) -> Path:
 
 
 def stored_run(folder: Path) -> Run | None:
-    """Return what the run in `folder` was started with, or None where there is no run yet."""
+    """Return what the run in `folder` was started with, or None where there is no run yet.
+
+    Raises:
+        StoreError: The database cannot be used, or is gone where there are copies of it.
+    """
     path = folder / DATABASE
     if not path.exists():
+        if any((folder / "backups").glob("*.db")):
+            raise StoreError(
+                f"{path} is gone, but there are copies of it in {folder / 'backups'}; go back to the newest with "
+                f"`python run_loop.py recover --run {folder.name}`, or choose another name with --run"
+            )
         return None
     with Store.open(path, create=False, read_only=True) as store:
         runs = store.all(Run)
@@ -91,7 +105,8 @@ def check_same(stored: Run, wanted: config.Config, model_sha256: str, data_sha25
     Raises:
         UserError: Lists every setting that differs.
     """
-    lines = config.diff(config.from_json(stored.config), wanted)
+    before = config.from_json(stored.config)
+    lines = config.diff(before, wanted.model_copy(update={"keep": before.keep}))
     if stored.model_sha256 != model_sha256:
         lines.append(f"model weights: {stored.model_sha256[:12]} -> {model_sha256[:12]}")
     if stored.data_sha256 != data_sha256:
@@ -104,14 +119,34 @@ def check_same(stored: Run, wanted: config.Config, model_sha256: str, data_sha25
 
 
 @contextmanager
+def private() -> Iterator[None]:
+    """Make every file that this process and its children create within the block their owner's alone."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def _make_private(folder: Path) -> None:
+    """Take from others what they may do with a run's files: an earlier start, or a copy, may have been generous."""
+    for path in (folder, *folder.rglob("*")):
+        with suppress(FileNotFoundError):
+            mode = path.lstat().st_mode
+            if mode & 0o077 and not path.is_symlink():
+                path.chmod(mode & 0o700)
+
+
+@contextmanager
 def owned(folder: Path) -> Iterator[None]:
-    """Hold the run's lock.
+    """Hold the run's lock, in a folder that its owner alone can look into.
 
     Raises:
         UserError: Another live process holds it, or the folder cannot be written.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_private(folder)
         lock = FileLock(folder / "lock", timeout=0, mode=0o600)
         lock.acquire()
     except Timeout:

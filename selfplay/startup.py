@@ -14,23 +14,25 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 import platformdirs
 from rich.console import Console
 
 from sandbox import Limits, Sandbox
-from selfplay import benchmark, config, decontaminate, models, problems, session
+from selfplay import benchmark, config, decontaminate, models, problems, retention, session
 from selfplay.benchmark_files import DATA_DIR_VARIABLE
 from selfplay.benchmark_task import Task
-from selfplay.config import Config
+from selfplay.config import Config, Keep
 from selfplay.dashboard import Dashboard
 from selfplay.engines import Engines, Weights
 from selfplay.errors import UserError
 from selfplay.generate import Generator, VllmGenerator
-from selfplay.machine import gpu_memory_bytes, preset_for
+from selfplay.machine import preset_for
 from selfplay.progress import LogTail, Progress
 from selfplay.resources import Resources
+from selfplay.room import serves_merged
 from selfplay.rounds import Loop, Tools
 from selfplay.session import Session
 from selfplay.train import train
@@ -150,20 +152,20 @@ def open_sandbox(settings: Config, stack: ExitStack) -> Sandbox:
 
 def vllm_generator(current: Session) -> Callable[[Weights], Generator]:
     """Return what starts a model process that serves given weights for this run."""
-    section, gpu = current.config.generate, bool(gpu_memory_bytes())
-    merged = section.weights == "merged" or (section.weights == "auto" and not gpu)
+    section, keep, logs = current.config.generate, current.config.keep, current.folder / "logs"
+    merged = serves_merged(section)
 
     def start(weights: Weights) -> Generator:
+        for name in ("merge.log", "generate.log"):
+            retention.rotate(logs / name, keep)
         model, adapter = current.model.folder, weights.adapter
         if adapter is not None and merged:
             model = current.folder / "merged" / weights.id
             if not model.exists():
                 log.info("merging adapter %s into the base weights", weights.id)
-                models.merge(current.model.folder, adapter, model, log=current.folder / "logs" / "merge.log")
+                models.merge(current.model.folder, adapter, model, log=logs / "merge.log")
             adapter = None
-        return VllmGenerator(
-            model, adapter, section, current.config.model.max_len, current.folder / "logs" / "generate.log", cache_dir()
-        )
+        return VllmGenerator(model, adapter, section, current.config.model.max_len, logs / "generate.log", cache_dir())
 
     return start
 
@@ -193,6 +195,7 @@ def opened(
         found = load_problems(settings, tasks)
         box = open_sandbox(settings, stack)
         model = find_model()
+        stack.enter_context(session.private())
         stack.enter_context(session.owned(folder))
         current = session.open_run(
             folder,
@@ -204,7 +207,8 @@ def opened(
             sandbox_level=box.level,
         )
         stack.enter_context(current.store)
-        tail = stack.enter_context(_logging(folder / "logs" / "run.log", console))
+        tail = stack.enter_context(_logging(folder / "logs" / "run.log", settings.keep, console))
+        retention.tidy(current)
         resources = stack.enter_context(Resources())
         tools = (make_tools or real_tools)(current, box, resources)
         stack.callback(tools.engines.close)
@@ -222,12 +226,13 @@ def real_tools(current: Session, box: Sandbox, resources: Resources) -> Tools:
 
 
 @contextmanager
-def _logging(path: Path, console: Console) -> Iterator[LogTail]:
+def _logging(path: Path, keep: Keep, console: Console) -> Iterator[LogTail]:
     """Send log lines to the run's log, to the dashboard's tail, and to the screen where there is no dashboard."""
     root = logging.getLogger()
     form = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S")
     tail = LogTail()
-    handlers: list[logging.Handler] = [logging.FileHandler(path, encoding="utf-8"), tail]
+    file = RotatingFileHandler(path, maxBytes=keep.log_bytes, backupCount=keep.logs, encoding="utf-8")
+    handlers: list[logging.Handler] = [file, tail]
     if not console.is_terminal:
         handlers.append(logging.StreamHandler())
     for handler in handlers:

@@ -14,7 +14,8 @@ from state import StoreError, migrations
 BUSY_S = 30.0
 """How long a statement waits for another process's lock."""
 
-_SIDE_FILES = ("", "-journal", "-wal", "-shm")
+SIDE_FILES = ("", "-journal", "-wal", "-shm")
+"""What SQLite keeps a database in: endings of file names."""
 
 
 def open_database(path: Path, *, create: bool, read_only: bool) -> sqlite3.Connection:
@@ -45,7 +46,7 @@ def _create(path: Path) -> None:
     """Make an empty database that appears under its name only once it is whole; one process at a time."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = path.with_name(path.name + ".new")
-    for suffix in _SIDE_FILES:
+    for suffix in SIDE_FILES:
         fresh.with_name(fresh.name + suffix).unlink(missing_ok=True)
     os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     connection = _connect(fresh, read_only=False)
@@ -93,7 +94,7 @@ def _check(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> No
     if not read_only:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
-            raise StoreError(_damaged(path, " ".join(found.split())))
+            raise StoreError(damaged(path, " ".join(found.split())))
 
 
 @contextmanager
@@ -110,7 +111,7 @@ def explained(path: Path) -> Iterator[None]:
 def _explanation(path: Path, error: sqlite3.Error) -> str:
     match getattr(error, "sqlite_errorcode", 0) & 0xFF:
         case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
-            return _damaged(path, str(error))
+            return damaged(path, str(error))
         case sqlite3.SQLITE_FULL:
             return f"{path}: the disk is full; what was stored before is kept; make room and repeat the same command"
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_AUTH:
@@ -128,8 +129,9 @@ def _explanation(path: Path, error: sqlite3.Error) -> str:
             return f"{path}: {error}"
 
 
-def _damaged(path: Path, detail: str) -> str:
+def damaged(path: Path, detail: str) -> str:
+    """Return what to tell the user of a damaged database."""
     return (
-        f"{path} is damaged ({detail}); restore it from a copy, save what can be read with the sqlite3 tool's "
-        ".recover, or start again under another run name"
+        f"{path} is damaged ({detail}); go back to the newest copy of it with `python run_loop.py recover --run "
+        f"{path.parent.name}`, or start again under another run name"
     )

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, get_type_hints
 
-from state import StoreError, overview, records
+from state import StoreError, backup, overview, records
 from state.database import explained, open_database
 from state.overview import RoundOverview
 from state.records import GroundTruth, Matrix, Record, Round, Sample, Score, Stage
@@ -104,6 +104,15 @@ class Store:
         """Give the file back; changes of an open transaction are undone."""
         with explained(self._path):
             self._connection.close()
+
+    def snapshot(self, path: Path) -> None:
+        """Make the file `path` a checked copy of everything that is committed; it appears whole or not at all.
+
+        Raises:
+            StoreError: The database is damaged, or the machine refused; an earlier file of that name is kept.
+        """
+        with explained(self._path):
+            backup.snapshot(self._connection, path)
 
     def __enter__(self) -> Store:
         return self

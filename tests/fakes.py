@@ -20,7 +20,7 @@ from typing import Any
 from selfplay.benchmark_task import Task
 from selfplay.engines import Weights
 from selfplay.generate import Answer, Completion, Request
-from selfplay.train import TrainJob, TrainResult
+from selfplay.train import ADAPTER_FILES, TrainJob, TrainResult, adapter_sha256
 from state.records import Problem
 
 
@@ -105,9 +105,11 @@ def scripted_training(
         for step in range(1, steps + 1):
             time.sleep(delay_s)
             on_step({"step": step, "total_steps": steps, "loss": 0.7 / step, "tokens": 100, "wall_s": 0.1})
+        log.write_text(f"{steps} steps\n")
         temporary = job.out.with_suffix(".tmp")
         temporary.mkdir(parents=True, exist_ok=True)
-        (temporary / "adapter_model.safetensors").write_text(identity)
+        for name in ADAPTER_FILES:
+            (temporary / name).write_text(identity)
         if not job.out.exists():
             temporary.rename(job.out)
         return TrainResult(
@@ -117,7 +119,7 @@ def scripted_training(
             tokens=100 * steps,
             tokens_per_s=10.0,
             metrics={"loss": 0.7 / steps},
-            sha256=identity,
+            sha256=adapter_sha256(job.out),
         )
 
     return train

@@ -131,7 +131,7 @@ def test_the_last_override_wins_over_the_first_and_fields_win_over_both() -> Non
     [
         ("codes=3", "unknown key codes: did you mean generate.codes?"),
         ("generate.code=3", "unknown key generate.code: did you mean generate.codes"),
-        ("foo=1", "unknown key foo: known are benchmark, gate, generate, model"),
+        ("foo=1", "unknown key foo: known are benchmark, gate, generate, keep, model"),
         ("gate=1", "gate is a section: set one of gate.alpha, gate.margin, gate.min_coverage"),
         ("preset=smoke", "preset is not a key: choose one with --preset"),
         ("generate.codes", "'generate.codes' sets nothing: write section.key=value"),
