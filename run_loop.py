@@ -102,6 +102,17 @@ def verify(run: RunName = "default", runs_dir: RunsDir = Path("runs")) -> None:
 
 
 @app.command()
+def recover(run: RunName = "default", runs_dir: RunsDir = Path("runs")) -> None:
+    """Make a damaged run runnable: back to the newest copy of its database; say what is lost, delete nothing damaged.
+
+    Example: python run_loop.py recover --run first
+    """
+    from selfplay.commands import recover_run
+
+    raise typer.Exit(recover_run(run, runs_dir))
+
+
+@app.command()
 def power(
     preset: Annotated[str | None, typer.Option(help="Preset to tell it for; default: what this machine has.")] = None,
     run: Annotated[str | None, typer.Option(help="Run to tell it for: its champion, its next tests.")] = None,

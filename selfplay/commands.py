@@ -35,6 +35,7 @@ from selfplay.dashboard import render_status
 from selfplay.doctor import checkup
 from selfplay.errors import HostError, UserError
 from selfplay.progress import StopRequested
+from selfplay.recover import recover
 from selfplay.rounds import Loop
 from selfplay.session import DATABASE, run_folder, stored_run
 from selfplay.startup import Wanted
@@ -128,7 +129,6 @@ def _verify(name: str, runs_dir: Path) -> int:
     with stored(name, runs_dir) as store, ExitStack() as stack:
         settings = config.from_json(store.all(Run)[0].config)
         box = startup.open_sandbox(settings, stack)
-        samples = {sample.id: sample for sample in store.all(Sample)}
         entry_points = {problem.id: problem.entry_point or "" for problem in store.all(Problem)}
         pairs = store.all(Pair)
         wrong = 0
@@ -137,9 +137,12 @@ def _verify(name: str, runs_dir: Path) -> int:
                 ("chosen", pair.chosen_code_id, pair.chosen_test_id, True),
                 ("rejected", pair.rejected_code_id, pair.rejected_test_id, False),
             ):
-                verdict = box.run(
-                    samples[code_id].source, samples[test_id].source, entry_point=entry_points[pair.problem_id], seed=0
-                )
+                code, test = store.get(Sample, code_id), store.get(Sample, test_id)
+                if code is None or test is None:
+                    raise StoreError(
+                        f"{name}: pair {pair.id} names a sample that is not there; the database is damaged"
+                    )
+                verdict = box.run(code.source, test.source, entry_point=entry_points[pair.problem_id], seed=0)
                 if (verdict.status is Status.PASSED) is not wants_pass:
                     wrong += 1
                     console.print(
@@ -148,6 +151,19 @@ def _verify(name: str, runs_dir: Path) -> int:
                     )
         console.print(f"{name}: {len(pairs)} pairs, {2 * len(pairs)} executions, {wrong} disagreements")
     return NO if wrong else OK
+
+
+def recover_run(name: str, runs_dir: Path) -> int:
+    """Make a damaged run runnable again, and say what is lost."""
+
+    def mend() -> int:
+        console = Console(soft_wrap=True)
+        for line in recover(run_folder(runs_dir, name)):
+            console.print(line, markup=False, highlight=False)
+        console.print("Continue with the same command as before.")
+        return OK
+
+    return guarded(mend)
 
 
 def stored(name: str, runs_dir: Path) -> Store:
