@@ -28,8 +28,9 @@ def snapshot(source: sqlite3.Connection, path: Path) -> None:
         target = sqlite3.connect(part, isolation_level=None)
         try:
             source.backup(target)
-            target.execute("PRAGMA journal_mode = DELETE")
             wrong = integrity(target)
+            if not wrong:
+                target.execute("PRAGMA journal_mode = DELETE")
         finally:
             target.close()
     if wrong:
@@ -46,15 +47,16 @@ def restore(copy: Path, path: Path) -> None:
 
 
 def integrity(connection: sqlite3.Connection) -> list[str]:
-    """Return what SQLite finds wrong with the structure of a database and the references in it.
-
-    Raises:
-        sqlite3.Error: It is too damaged to be looked at.
-    """
+    """Return what SQLite finds wrong with the structure of a database and the references in it."""
     found = []
-    for check in _CHECKS:
-        rows = connection.execute(f"PRAGMA {check}").fetchall()
-        found += [" ".join(str(part) for part in row) for row in rows if row != ("ok",)]
+    try:
+        for check in _CHECKS:
+            rows = connection.execute(f"PRAGMA {check}").fetchall()
+            found += [" ".join(str(part) for part in row) for row in rows if row != ("ok",)]
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise
+        found.append(str(error))
     return [" ".join(line.split()) for line in found]
 
 

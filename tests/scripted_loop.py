@@ -16,7 +16,7 @@ from rich.console import Console
 from run_loop import play
 from sandbox import Sandbox
 from selfplay import commands, config, startup
-from selfplay.engines import Engines
+from selfplay.engines import Engines, Weights
 from selfplay.models import ModelFiles
 from selfplay.progress import StopRequested
 from selfplay.resources import Resources
@@ -40,6 +40,10 @@ ADAPTER_SKILL = 0.95
 """How often an adapter is right; the base model is half of the time."""
 
 
+MERGED_BYTES = 64 * 1024
+"""Size of what stands for merged weights."""
+
+
 def scripted_tools(delay_s: float, adapter_skill: float = ADAPTER_SKILL) -> startup.MakeTools:
     """Return what makes the loop's tools with the script in place of vLLM and TRL."""
 
@@ -49,8 +53,16 @@ def scripted_tools(delay_s: float, adapter_skill: float = ADAPTER_SKILL) -> star
     def make(session: Session, box: Sandbox, _resources: Resources) -> Tools:
         problems = {problem.id: problem for problem in session.store.all(Problem)}
         tasks = {f"{name}:{task.id}": task for name, group in session.tasks.items() for task in group}
+
+        def start(weights: Weights) -> ScriptedGenerator:
+            if weights.adapter is not None:  # as on a CPU: its files, not its meaning
+                merged = session.folder / "merged" / weights.id
+                merged.mkdir(exist_ok=True)
+                (merged / "model.safetensors").write_bytes(bytes(MERGED_BYTES))
+            return ScriptedGenerator(weights, problems, tasks, skill, delay_s)
+
         return Tools(
-            engines=Engines(lambda weights: ScriptedGenerator(weights, problems, tasks, skill, delay_s)),
+            engines=Engines(start),
             train=scripted_training(delay_s=delay_s),
             box=box,
         )
