@@ -22,7 +22,7 @@ _CHANGING = {
     "adapters": {"path"},
     "problems": {"signature", "entry_point", "dropped"},
 }
-"""Columns that get another value after their row is stored."""
+"""Columns that may get a value after their row is stored, or (`path`) lose it; they never get another."""
 
 _OF_ATTEMPT = ("promotions", "adapters", "train_steps")
 """What training and the gate say of a round."""
@@ -82,6 +82,13 @@ def differences(path: Path, older: Path) -> dict[str, int]:
                 continue
             missing = f"SELECT {same} FROM older.{table} EXCEPT SELECT {same} FROM main.{table}"  # noqa: S608
             found[table] = connection.execute(f"SELECT count(*) FROM ({missing})").fetchone()[0]  # noqa: S608
+            for column in _CHANGING.get(table, set()):
+                sql = (
+                    f"SELECT count(*) FROM older.{table} o JOIN main.{table} n USING (id) "  # noqa: S608
+                    f"WHERE o.{column} IS NOT n.{column} AND o.{column} IS NOT NULL "
+                    + ("AND n.path IS NOT NULL" if column == "path" else "")
+                )
+                found[table] += connection.execute(sql).fetchone()[0]
         return {table: count for table, count in found.items() if count}
     finally:
         connection.close()

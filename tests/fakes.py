@@ -101,7 +101,9 @@ def scripted_training(
     """Return a trainer that logs `steps` steps and leaves an adapter folder whose bytes depend on the job alone."""
 
     def train(job: TrainJob, log: Path, on_step: Callable[[dict[str, Any]], None]) -> TrainResult:
-        identity = hashlib.sha256(json.dumps([job.examples, job.seed, str(job.parent)]).encode()).hexdigest()
+        identity = hashlib.sha256(
+            json.dumps([job.examples, job.seed, job.parent and job.parent.name]).encode()
+        ).hexdigest()
         for step in range(1, steps + 1):
             time.sleep(delay_s)
             on_step({"step": step, "total_steps": steps, "loss": 0.7 / step, "tokens": 100, "wall_s": 0.1})

@@ -8,6 +8,8 @@ its own to kill it.
 
 from __future__ import annotations
 
+import json
+import struct
 import sys
 from pathlib import Path
 
@@ -44,6 +46,16 @@ MERGED_BYTES = 64 * 1024
 """Size of what stands for merged weights."""
 
 
+def write_model(folder: Path) -> None:
+    """Make a folder that has everything a model's folder has, and no model in it."""
+    folder.mkdir(exist_ok=True)
+    header = json.dumps({"w": {"dtype": "U8", "shape": [MERGED_BYTES], "data_offsets": [0, MERGED_BYTES]}}).encode()
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes(MERGED_BYTES))
+    (folder / "config.json").write_text('{"model_type": "script"}')
+    (folder / "tokenizer.json").write_text("{}")
+    (folder / "chat_template.jinja").write_text("{{ messages }}")
+
+
 def scripted_tools(delay_s: float, adapter_skill: float = ADAPTER_SKILL) -> startup.MakeTools:
     """Return what makes the loop's tools with the script in place of vLLM and TRL."""
 
@@ -56,9 +68,7 @@ def scripted_tools(delay_s: float, adapter_skill: float = ADAPTER_SKILL) -> star
 
         def start(weights: Weights) -> ScriptedGenerator:
             if weights.adapter is not None:  # as on a CPU: its files, not its meaning
-                merged = session.folder / "merged" / weights.id
-                merged.mkdir(exist_ok=True)
-                (merged / "model.safetensors").write_bytes(bytes(MERGED_BYTES))
+                write_model(session.folder / "merged" / weights.id)
             return ScriptedGenerator(weights, problems, tasks, skill, delay_s)
 
         return Tools(

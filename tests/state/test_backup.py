@@ -111,6 +111,9 @@ def test_a_changed_text_and_a_missing_row_are_told_from_what_may_change(path: Pa
     change(path, "UPDATE rounds SET finished_at = 'later'")
     change(path, "UPDATE adapters SET path = NULL")
     assert repair.differences(path, copy) == {}
+    change(path, "UPDATE problems SET entry_point = 'bdd' WHERE position = 0")
+    assert repair.differences(path, copy) == {"problems": 1}
+    change(path, "UPDATE problems SET entry_point = 'add' WHERE position = 0")
     change(path, "UPDATE replies SET text = text || '?' WHERE rowid = 1")
     change(path, "DELETE FROM train_steps WHERE rowid = 1")
     assert repair.differences(path, copy) == {"replies": 1, "train_steps": 1}
