@@ -31,6 +31,12 @@ PROBE_S = 5.0
 """Longest wait for the hub's first answer."""
 POLL_S = 0.25
 CHUNK_BYTES = 1 << 20
+_PIP_READS = frozenset({
+    "PATH", "HOME", "USER", "LOGNAME", "LANG", "NETRC", "LD_LIBRARY_PATH", "VIRTUAL_ENV",
+    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
+})  # fmt: skip
+"""Names in capitals; a name that is not here, a token of some other service, does not reach pip."""
 
 
 class SourceError(HostError):
@@ -174,7 +180,7 @@ def _pip_download(wheels: Sequence[Wheel], folder: Path) -> None:
         "--timeout=20",
     ]
     # pip fills a file in the temporary folder and moves it; in a folder of ours its progress can be seen.
-    environment = {**os.environ, "TMPDIR": str(folder), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    environment = _pip_environment() | {"TMPDIR": str(folder), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     reasons = []
     for pip in (
         [sys.executable, "-m", "pip"],
@@ -197,6 +203,15 @@ def _pip_download(wheels: Sequence[Wheel], folder: Path) -> None:
         if "No module named pip" not in done.stderr:
             break
     raise SourceError(f"PyPI: {reasons[-1] if reasons else 'no pip on this machine'}")
+
+
+def _pip_environment() -> dict[str, str]:
+    """Return what pip and uv need of this process's environment: their settings, mirrors, proxies and certificates."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.upper() in _PIP_READS or name.startswith(("PIP_", "UV_", "XDG_", "LC_"))
+    }
 
 
 def _first_line(error: BaseException) -> str:

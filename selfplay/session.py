@@ -225,6 +225,7 @@ def code_version() -> str:
             text=True,
             timeout=10,
             check=True,
+            env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
         ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return __version__
