@@ -24,19 +24,24 @@ def snapshot(source: sqlite3.Connection, path: Path) -> None:
         StoreError: The database is damaged, or the machine refused (disk full); what was at `path` is kept.
     """
     part = _empty(path)
-    with explained(part):
-        target = sqlite3.connect(part, isolation_level=None)
-        try:
-            source.backup(target)
-            wrong = integrity(target)
-            if not wrong:
-                target.execute("PRAGMA journal_mode = DELETE")
-        finally:
-            target.close()
-    if wrong:
-        part.unlink()
-        raise StoreError(damaged(Path(_file(source)), wrong[0]))
-    _take_name(part, path)
+    try:
+        with explained(part):
+            _copy(source, part)
+        _take_name(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _copy(source: sqlite3.Connection, part: Path) -> None:
+    target = sqlite3.connect(part, isolation_level=None)
+    try:
+        source.backup(target)
+        wrong = integrity(target)
+        if wrong:
+            raise StoreError(damaged(Path(_file(source)), wrong[0]))
+        target.execute("PRAGMA journal_mode = DELETE")
+    finally:
+        target.close()
 
 
 def restore(copy: Path, path: Path) -> None:

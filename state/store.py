@@ -1,4 +1,4 @@
-"""The run's database: the only SQL of the project besides the schema's (migrations.py).
+"""The run's database: the only SQL of the project besides the schema's (migrations.py) and repair.py's.
 
 Durability: WAL with `synchronous=FULL`. A `kill -9` never loses a commit under any setting; FULL also keeps commits
 through a power failure. Commits are few (one a unit of work), so the sync costs next to nothing, and things outside the

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay import config
+from selfplay import commands, config
 from selfplay.config import Keep
 from selfplay.retention import backup_round, backups, rotate, to_remove
 from selfplay.session import check_same
@@ -96,6 +96,10 @@ def test_the_lineage_and_the_newest_rejected_adapter_are_on_disk_and_every_row_s
     assert [adapter.path for adapter in rejected[:-1]] == [None] * (len(rejected) - 1)
     assert names(played / "adapters") == sorted(Path(str(adapter.path)).name for adapter in kept)
     assert names(played / "work") == []
+
+
+def test_status_and_verify_need_no_adapter(played: Path) -> None:
+    assert commands.show_status("a", played.parent) == commands.verify_pairs("a", played.parent) == 0
 
 
 def test_merged_weights_other_than_the_champions_are_gone(played: Path) -> None:
