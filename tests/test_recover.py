@@ -71,9 +71,10 @@ def test_a_whole_run_is_left_as_it_is(damaged: Path) -> None:
 
 
 def assert_holds_nothing_but_truth(damaged: Path, whole: Path) -> None:
-    """A run goes on with the database, and everything in it is in the undisturbed one too."""
+    """A run goes on with the database, and it holds what the undisturbed one holds, times included."""
     assert repair.faults(damaged / "run.db") == []
     assert repair.differences(whole / "run.db", damaged / "run.db") == {}
+    assert rows(damaged / "run.db") == rows(whole / "run.db")
 
 
 def test_a_database_that_was_cut_anywhere_is_replaced_by_its_copy_and_kept_aside(whole: Path, tmp_path: Path) -> None:
