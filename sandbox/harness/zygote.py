@@ -303,6 +303,7 @@ def _set_limit(name: int, value: int) -> None:
 def main() -> None:
     """Serve standard input until it ends."""
     os.umask(0o077)
+    os.environ.pop("LD_BIND_NOW", None)  # for the loader, which has read it: forks find every symbol resolved
     control = wire.adopt(os.dup(0))
     try:
         zygote = Zygote(control, wire.Inbox(control).receive(CONTROL_BYTES))
