@@ -87,7 +87,8 @@ class Verdict:
     peak_rss_bytes: int
     """Largest resident set of any process that ran it."""
     detail: str = ""
-    """One line for people: the exception, the signal, the reason."""
+    """One line for people: the exception, the signal, the reason. Of a pass that is `split`: what the test left in
+    `NOTE`, at most 32,000 characters."""
 
     @property
     def passed(self) -> bool:

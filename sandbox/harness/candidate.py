@@ -17,10 +17,11 @@ import socket
 import sys
 import time
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 from . import wire
+from .batch import Batch
 from .outcome import CountedOutput, OutputLimit, classify, describe
 from .peer import SHARED_MODULES, Died, Peer, find_shared, shared
 from .repeatable import seed
@@ -214,14 +215,22 @@ class CodePeer(Peer):
         super().__init__(sock, value_bytes)
         self.namespace = namespace
         self.output = output
+        self.batch = Batch(self, self._result)
 
     def perform(self, name: str, arguments: list[Any]) -> dict[str, Any]:
         """Carry out an operation; whatever it raises is the answer."""
         try:
+            answer: dict[str, Any]
             if name == "names":
                 found = {n: self.encode(self.namespace[n]) for n in arguments if n in self.namespace}
                 return {"ok": found}
-            answer = self._operate(name, arguments)
+            if name == "each":
+                self.batch = Batch(self, self._result)
+                answer = {"ok": self.batch.calls(self._defined(arguments[0]), arguments[1][1:])}
+            elif name == "told":
+                answer = self.batch.told(arguments[0])
+            else:
+                answer = self._operate(name, arguments)
         except Died:
             raise
         except BaseException as error:  # noqa: BLE001 (whatever the code raises is its answer)
@@ -254,7 +263,7 @@ class CodePeer(Peer):
             raise NameError(f"name {name!r} is not defined")
         return self.namespace[name]
 
-    def _result(self, result: object, arguments: list[Any]) -> object:
+    def _result(self, result: object, arguments: Sequence[Any] = ()) -> object:
         if arguments and type(result) in (list, dict, set, bytearray):
             for index, argument in enumerate(arguments[1]):
                 if argument is result:

@@ -252,7 +252,7 @@ def _judge(test: Test, peer: JudgePeer, entry_point: str, is_class: bool) -> lis
         wanted = [name for name in test.free if name not in names]
         if wanted:
             names |= peer.names(wanted)
-        run_test(test, names)
+        detail = run_test(test, names)
     except (Died, Unsplittable):
         pass
     except Expired:

@@ -43,7 +43,20 @@ class JudgePeer(Peer):
 
         entry.__name__ = entry.__qualname__ = name
         entry.__dict__["_of"] = (self, name)
+        entry.__dict__["each"] = functools.partial(self.each, name)
+        entry.__dict__["told"] = self.told
         return entry
+
+    def each(self, name: str, inputs: list[list[object]]) -> str:
+        """Call a function of the code once for each list of arguments; return a hash over the results (see `batch`)."""
+        found = self.operate("each", name, inputs)
+        if type(found) is not str:
+            raise self.fail("malformed answer")
+        return found
+
+    def told(self, number: int) -> object:
+        """Return the result of one of the calls that `each` made, or raise what it raised."""
+        return self.operate("told", number)
 
     def names(self, wanted: list[str]) -> dict[str, object]:
         """Return those of the names that the code defines."""

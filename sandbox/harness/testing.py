@@ -11,6 +11,7 @@ import unittest
 from dataclasses import dataclass
 
 MODULE = "__main__"
+NOTE_CHARS = 32_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +93,11 @@ def _uncalled(tree: ast.Module) -> tuple[str, ...]:
     )
 
 
-def run_test(test: Test, names: dict[str, object]) -> None:
-    """Run the test with these names defined; whatever it raises comes out.
+def run_test(test: Test, names: dict[str, object]) -> str:
+    """Run the test with these names defined, and return its note; whatever it raises comes out.
 
-    unittest classes are run after the text, and so are `test_*` functions that it does not call itself.
+    unittest classes are run after the text, and so are `test_*` functions that it does not call itself. The note is
+    what the text leaves in `NOTE`: a str of at most `NOTE_CHARS`, else nothing.
     """
     module = types.ModuleType(MODULE)
     sys.modules[MODULE] = module
@@ -110,6 +112,8 @@ def run_test(test: Test, names: dict[str, object]) -> None:
     cases = [v for v in space.values() if isinstance(v, type) and issubclass(v, unittest.TestCase)]
     if cases:
         _run_cases(cases)
+    note = space.get("NOTE")
+    return note if type(note) is str and len(note) <= NOTE_CHARS else ""
 
 
 def _main_later(*_: object, **__: object) -> None:
