@@ -1,4 +1,4 @@
-"""What an EvalPlus test says of a candidate; the text of this file is the beginning of every such test.
+"""What an EvalPlus test says of a candidate; the text of this file, after that of `evalplus_known`, begins the test.
 
 It runs in the sandbox's judge, which has the standard library and never sees the candidate's code. Each input goes to
 the reference first, then to the candidate, and the two results are compared as evalplus 0.3.1 compares them
@@ -11,6 +11,8 @@ the reference first, then to the candidate, and the two results are compared as 
 - one input may take as long as four times the reference, at least a second; all inputs of a group a minute. What the
   result takes to come over is not the candidate's time: ten times what writing down the right one takes is added.
 
+A test that was passed leaves a note of what the right results hash to, for `evalplus_known`.
+
 Deviations: (1) near results must have the same shape, where numpy would stretch one over the other; (2) a rule that
 reads the arguments reads them as they were before the candidate changed them; (3) HumanEval/32 is judged by its rule,
 where evalplus 0.3.1 loses count of its inputs and fails every answer; (4) base and plus inputs share a process.
@@ -20,34 +22,24 @@ import cmath
 import contextlib
 import copy
 import json
+import marshal
 import math
 import signal
 import time
+from _blake2 import blake2b
 from collections.abc import Callable
 from typing import Any
 
-PER_INPUT_S = 1.0
+from selfplay.evalplus_known import PER_INPUT_S, TOGETHER_S, Timer, revive, too_slow
+
 REFERENCE_FACTOR = 4.0
-GROUP_S = 60.0
 CROSSING_FACTOR = 10.0
+MOST_TOGETHER = 64
+MOST_BYTES = 1 << 20
+"""Of the right results of inputs that are put to a candidate together."""
 FLOAT_ATOL = 1e-6
 RTOL = 1e-07
 NUMBERS = (bool, int, float, complex)
-
-
-class TooSlow(Exception):  # noqa: N818 (an ending)
-    """The candidate took longer than it may."""
-
-
-def revive(tagged: dict[str, Any]) -> object:
-    """Return the value that JSON has no form for: `{"tuple": [...]}` and the like; see `selfplay.evalplus`."""
-    ((kind, items),) = tagged.items()
-    makers: dict[str, Callable[[Any], object]] = {
-        "tuple": tuple,
-        "dict": dict,
-        "complex": lambda parts: complex(*parts),
-    }
-    return makers[kind](items)
 
 
 def close(result: object, right: object, atol: float) -> bool:
@@ -114,15 +106,64 @@ def check_root(result: Any, coefficients: list[float], atol: float) -> None:
     assert abs(sum(each * math.pow(result, power) for power, each in enumerate(coefficients))) <= atol  # noqa: S101
 
 
+class Known:
+    """What the right results of a group hash to, some inputs at a time: few at first, so that a wrong one is soon seen.
+
+    `batches` are `[inputs, hash, seconds that they have]`. No hash is "": the right result is no plain data, or its
+    equals are not right (not-a-number). Such an input is by itself, and so is one whose reference takes its time.
+    """
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[int, str, float]] = []
+        self.first_float: int | None = None
+        self.inputs = 0
+        self._clear()
+
+    def _clear(self) -> None:
+        self.count, self.bytes, self.took_s = 0, 0, 0.0
+        self.hash = blake2b(digest_size=16)
+
+    def add(self, written: bytes | None, *, took_s: float, limit_s: float, is_float: bool) -> None:
+        """Note the next right result: its bytes, and the seconds that the reference took and a candidate has."""
+        if is_float and self.first_float is None:
+            self.first_float = self.inputs
+        self.inputs += 1
+        alone = written is None or took_s > TOGETHER_S or len(written) > MOST_BYTES
+        if alone or self.took_s + took_s > TOGETHER_S or self.bytes + len(written or b"") > MOST_BYTES:
+            self.finish()
+        if written is None:
+            self.batches.append((1, "", round(limit_s, 3)))
+            return
+        self.hash.update(len(written).to_bytes(8, "big"))
+        self.hash.update(written)
+        self.count, self.bytes, self.took_s = self.count + 1, self.bytes + len(written), self.took_s + took_s
+        if alone or self.count == min(MOST_TOGETHER, 1 << len(self.batches)):
+            self.finish(limit_s if self.count == 1 else PER_INPUT_S)
+
+    def finish(self, limit_s: float = PER_INPUT_S) -> None:
+        """End a batch, if one has begun."""
+        if self.count:
+            self.batches.append((self.count, self.hash.hexdigest(), round(limit_s, 3)))
+        self._clear()
+
+    def note(self) -> dict[str, Any]:
+        """Return it as `evalplus_known.known` reads it."""
+        self.finish()
+        return {"batches": self.batches, "float": self.first_float}
+
+
 class Group:
     """Some inputs of a task, one after another; what is remembered between them."""
 
-    def __init__(self, task: dict[str, Any], inputs: str, reference: Callable[..., Any]) -> None:
+    def __init__(
+        self, task: dict[str, Any], inputs: str, reference: Callable[..., Any], timer: Timer | None = None
+    ) -> None:
         self.oracle: str = task["oracle"]
         self.atol: float = task["atol"]
         self.reference = reference
         self.inputs: list[list[Any]] = json.loads(inputs, object_hook=revive)
-        self.left_s = min(GROUP_S, PER_INPUT_S * len(self.inputs))
+        self.timer = timer or Timer(len(self.inputs))
+        self.known = Known()
 
     def run(self, candidate: Callable[..., Any]) -> None:
         """Put every input to the candidate.
@@ -134,16 +175,25 @@ class Group:
         for number, arguments in enumerate(self.inputs):
             before = copy.deepcopy(arguments)
             if self.oracle == "root":
-                check_root(self._timed(candidate, arguments, PER_INPUT_S), before[0], self.atol)
+                check_root(self.timer.timed(candidate, arguments, PER_INPUT_S), before[0], self.atol)
                 continue
-            right, limit_s = self._right(arguments)
-            if self.oracle == "found_or_not":
-                right = right is not None
-            result = self._timed(candidate, arguments, limit_s)
-            assert self.agrees(result, right, before), f"input {number} has another result"  # noqa: S101
+            right, took_s, limit_s = self._right(arguments)
+            self.timer.left_s += limit_s - PER_INPUT_S
+            wanted = self._wanted(right)
+            result = self.timer.timed(candidate, arguments, limit_s)
+            assert self.agrees(result, wanted, before), f"input {number} has another result"  # noqa: S101
+            written = self._written(right, before)
+            self.known.add(written, took_s=took_s, limit_s=limit_s, is_float=is_floats(wanted))
 
-    def _right(self, arguments: list[Any]) -> tuple[Any, float]:
-        """Return the right result, and the seconds that the candidate has for it."""
+    def compare(self, told: Callable[[int], Any], inputs: list[list[Any]], start: int) -> None:
+        """Compare what a candidate says to some inputs, of which the first is number `start`."""
+        for number, arguments in enumerate(inputs):
+            right, _, limit_s = self._right(arguments)
+            result = self.timer.timed(told, [number], limit_s)
+            assert self.agrees(result, self._wanted(right), arguments), f"input {start + number} has another result"  # noqa: S101
+
+    def _right(self, arguments: list[Any]) -> tuple[Any, float, float]:
+        """Return the right result, the seconds that it took, and those that the candidate has for it."""
         arguments = copy.deepcopy(arguments)
         started = time.perf_counter()
         right = self.reference(*arguments)
@@ -151,38 +201,59 @@ class Group:
         with contextlib.suppress(ValueError):  # an int of more than 4300 digits, which crosses all the same
             repr(right)
         written = time.perf_counter()
-        limit_s = max(PER_INPUT_S, REFERENCE_FACTOR * (known - started)) + CROSSING_FACTOR * (written - known)
-        self.left_s += limit_s - PER_INPUT_S
-        return right, limit_s
+        took_s = known - started
+        return right, took_s, max(PER_INPUT_S, REFERENCE_FACTOR * took_s) + CROSSING_FACTOR * (written - known)
 
-    def _timed(self, candidate: Callable[..., Any], arguments: list[Any], limit_s: float) -> Any:
-        started = time.perf_counter()
-        signal.setitimer(signal.ITIMER_REAL, max(min(limit_s, self.left_s), 0.001))
+    def _wanted(self, right: Any) -> Any:
+        """Return what a result is compared with."""
+        return right is not None if self.oracle == "found_or_not" else right
+
+    def _written(self, right: Any, arguments: list[Any]) -> bytes | None:
+        """Return the bytes of a right result, if what is made of them is right too, without tolerance."""
         try:
-            return candidate(*arguments)
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            self.left_s -= time.perf_counter() - started
+            found = marshal.dumps(right, 2)
+        except ValueError:
+            return None
+        again = marshal.loads(found)  # noqa: S302 (written just now)
+        return found if ORACLES[self.oracle](again, self._wanted(right), arguments) else None
 
     def agrees(self, result: Any, right: Any, arguments: list[Any]) -> bool:
         """Say whether a result is right; from the first right result that is a float on, tolerance is allowed."""
         exact = ORACLES[self.oracle](result, right, arguments)
-        if self.atol == 0 and is_floats(right):
-            self.atol = FLOAT_ATOL
+        if is_floats(right):
+            self.allow_tolerance()
         if exact or self.atol == 0:
             return exact
         return type(result) is type(right) and close(result, right, self.atol)
 
+    def allow_tolerance(self) -> None:
+        """Do not ask for equality any more, if the task has no tolerance of its own."""
+        self.atol = self.atol or FLOAT_ATOL
 
-def check(candidate: Callable[..., Any], text: str) -> None:
-    """Judge a candidate by the task in `text`: JSON of name, reference, oracle, atol and groups of inputs."""
-    task = json.loads(text)
+
+def reference_of(task: dict[str, Any]) -> Callable[..., Any]:
+    """Return the reference of a task."""
     space: dict[str, Any] = {"__name__": "reference"}
     exec(task["reference"], space)  # noqa: S102 (published with the task, and run where the candidate is not)
-    signal.signal(signal.SIGALRM, _too_slow)
+    found: Callable[..., Any] = space[task["name"]]
+    return found
+
+
+def check(candidate: Callable[..., Any], text: str) -> str:
+    """Judge a candidate by the task in `text`: JSON of name, reference, oracle, atol and groups of inputs.
+
+    Returns:
+        JSON of what is known of the right results of each group; nothing where any root will do.
+
+    Raises:
+        AssertionError: A wrong result.
+        TooSlow: No result in time.
+    """
+    task = json.loads(text)
+    signal.signal(signal.SIGALRM, too_slow)
+    reference = reference_of(task)
+    groups = []
     for inputs in task["groups"]:
-        Group(task, inputs, space[task["name"]]).run(candidate)
-
-
-def _too_slow(_number: int, _frame: object) -> None:
-    raise TooSlow("one input, or all of them together, took too long")
+        groups.append(Group(task, inputs, reference))
+        groups[-1].run(candidate)
+    return "" if task["oracle"] == "root" else json.dumps([group.known.note() for group in groups])

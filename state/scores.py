@@ -44,4 +44,5 @@ class GroundTruth:
     status: str
     """As of a score; "unavailable" where the task needs a module that the sandbox does not have."""
     detail: str
+    """Why it did not pass; of one that did, what its test noted."""
     wall_s: float

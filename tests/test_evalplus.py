@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from sandbox import Status, Verdict
 from selfplay import benchmark
 from selfplay.benchmark_task import Task, extract
-from selfplay.evalplus import CONVERSIONS, ORACLES, tagged
+from selfplay.evalplus import CONVERSIONS, ORACLES, quick_test, tagged
 from selfplay.evalplus import test_text as text_of_test
-from selfplay.evalplus_check import FLOAT_ATOL, RTOL, Group, close, is_floats, revive
+from selfplay.evalplus_check import FLOAT_ATOL, MOST_BYTES, MOST_TOGETHER, RTOL, Group, Known, close, is_floats
+from selfplay.evalplus_known import TOGETHER_S, revive
 from selfplay.grading import Grader
 from tests.benchmark_data import data_dir, needs_data
 
@@ -172,7 +173,21 @@ LISTS = task(SORTED, [[[3, 1, 2]], [[]]], [[[2, 2]], [[1.5, 0]]])
 
 
 def verdict(grader: Grader, code: str, of: Task = LISTS) -> Verdict:
-    return grader.run(of, code)
+    """Return the verdict of the whole test, after seeing that the quick one says the same."""
+    grader.learn(of, "")
+    whole = grader.run(of, code)
+    grader.learn(of, note_of(grader, of))
+    quick = grader.run(of, code)
+    grader.learn(of, "")
+    assert (quick.status, quick.trust) == (whole.status, whole.trust), (quick.detail, whole.detail)
+    assert quick.status is Status.TIMEOUT or quick.passed or quick.detail == whole.detail
+    return whole
+
+
+def note_of(grader: Grader, of: Task) -> str:
+    right = grader.run(of, of.canonical)
+    assert right.passed
+    return right.detail
 
 
 @pytest.mark.isolation
@@ -222,8 +237,129 @@ def test_a_function_may_be_called_as_the_test_calls_its_own(grader: Grader, name
 
 
 @pytest.mark.isolation
+def test_the_quick_test_is_told_no_result_where_the_hashes_agree(grader: Grader) -> None:
+    of = task("def f(x):\n    return [x, 'right']\n", [[n] for n in range(3)], [[n] for n in range(200)])
+    note = note_of(grader, of)
+    base, plus = (found["batches"] for found in json.loads(note))
+    assert [count for count, _, _ in base] == [1, 2]
+    assert [count for count, _, _ in plus] == [1, 2, 4, 8, 16, 32, 64, 64, 9]
+    assert all(len(digest) == 32 and 1.0 <= limit_s < 60.0 for _, digest, limit_s in base + plus)
+    quick = quick_test(of, note)
+    assert quick is not None
+    unable = quick.replace("candidate.told", "None").replace("def _load", "def _load(*_): raise KeyError\ndef unused")
+    assert grader.run_once(of, of.canonical, unable).passed
+    wrong = of.canonical.replace("'right'", "'right' if x < 150 else 'wrong'")
+    assert grader.run_once(of, wrong, unable).status is Status.EXCEPTION
+    found = grader.run_once(of, wrong, quick)
+    assert (found.status, found.detail) == (Status.FAILED, "AssertionError: input 150 has another result")
+
+
+@pytest.mark.isolation
+def test_without_a_note_there_is_no_quick_test(grader: Grader) -> None:
+    assert quick_test(LISTS, "") is None
+    other = benchmark.load("humaneval", limit=1)[0]
+    assert quick_test(other, "a note of its own") is None
+    root = task("def f(xs):\n    return 2\n", [[[-6, 5, -1]]], [], oracle="root")
+    assert note_of(grader, root) == ""
+
+
+@pytest.mark.isolation
+@pytest.mark.parametrize(
+    ("reference", "code", "status"),
+    [
+        # Equal, and not of the same type: the hashes differ.
+        ("return 1", "return True", Status.PASSED),
+        ("return 1", "return 1.0", Status.PASSED),
+        ("return [1, 2]", "return [1.0, True + 1]", Status.PASSED),
+        ("return (1, 2)", "return [1, 2]", Status.FAILED),
+        ("return {'a': 1, 'b': 2}", "return {'b': 2, 'a': 1}", Status.PASSED),
+        ("return {1, 2}", "return {2, 1}", Status.PASSED),
+        # Tolerance begins with the first right result that is a float, here that of input 2.
+        ("return x if x != 2 else 2.5", "return x if x != 2 else 2.5 + 1e-7", Status.PASSED),
+        ("return x if x != 2 else 2.5", "return x if x != 2 else 2.5 + 1e-5", Status.FAILED),
+        ("return 10**8 * x if x != 2 else 2.5", "return 10**8 * x + (x > 2) if x != 2 else 2.5", Status.PASSED),
+        ("return 10**8 * x if x != 2 else 2.5", "return 10**8 * x + (x < 2) if x != 2 else 2.5", Status.FAILED),
+        # No plain data, or data that does not equal itself: such results are asked for.
+        ("import collections\n    return collections.Counter('aab')", "return {'a': 2, 'b': 1}", Status.PASSED),
+        ("import collections\n    return collections.Counter('aab')", "return {'a': 2, 'b': 2}", Status.FAILED),
+        # What is returned is what it was then.
+        ("return [x]", "kept = globals().setdefault('kept', [0])\n    kept[0] = x\n    return kept", Status.PASSED),
+        ("return [x]", "kept = globals().setdefault('kept', [])\n    kept.append(x)\n    return kept", Status.FAILED),
+        # A wrong result counts before what is raised later, and the other way round.
+        ("return x", "return 1 / 0 if x == 5 else x + (x == 4)", Status.FAILED),
+        ("return x", "return 1 / 0 if x == 4 else x + (x == 5)", Status.EXCEPTION),
+        ("return x", "return 1 / 0 if x == 5 else float(x)", Status.EXCEPTION),
+        ("return x", "globals()['f'] = lambda x: 9\n    return x", Status.FAILED),
+        ("return x", "print('x' * 10**6)\n    return x", Status.OUTPUT),
+    ],
+)
+def test_the_quick_test_says_what_the_whole_test_says(
+    grader: Grader, reference: str, code: str, status: Status
+) -> None:
+    inputs = [[n] for n in range(8)]
+    of = task(f"def f(x):\n    {reference}\n", inputs, inputs)
+    assert verdict(grader, f"def f(x):\n    {code}\n", of).status is status
+
+
+@pytest.mark.isolation
+@pytest.mark.parametrize("code", ["class f:\n    pass\n", "f = 3\n", "g = 3\n", "f = lambda items: sorted(items)\n"])
+def test_what_is_no_function_gets_the_same_verdict_from_both(grader: Grader, code: str) -> None:
+    assert verdict(grader, code).passed is ("lambda" in code)
+
+
+@pytest.mark.isolation
+def test_found_or_not_and_sets_are_known_by_their_hashes_too(grader: Grader) -> None:
+    found = task("def f(x):\n    return 'yes' if x else None\n", [[0], [1]], [[2]], oracle="found_or_not")
+    assert [digest != "" for group in json.loads(note_of(grader, found)) for _, digest, _ in group["batches"]]
+    say = "def f(x):\n    return {}\n"
+    answers = ["'yes' if x else None", "bool(x)", "x or None", "x"]
+    assert [verdict(grader, say.format(each), found).passed for each in answers] == [True, True, True, False]
+    same = task("def f(x):\n    return (1, x)\n", [[0], [1]], [[2]], oracle="same_set")
+    answers = ["(1, x)", "[x, 1, 1]", "{x}"]
+    assert [verdict(grader, say.format(each), same).passed for each in answers] == [True, True, False]
+
+
+def test_what_equals_nothing_has_no_hash() -> None:
+    judged = Group({"oracle": "equal", "atol": 0}, "[]", lambda: None)
+    assert judged._written([math.nan], []) is None
+    assert judged._written([1.0], []) is not None
+    assert judged._written(object(), []) is None
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([None, 0, 9, 300_000, MOST_BYTES, MOST_BYTES + 1]),
+            st.sampled_from([0.0, 0.001, 0.015, 0.3]),
+            st.booleans(),
+        ),
+        max_size=150,
+    )
+)
+def test_inputs_are_together_while_they_are_quick_and_small(seen: list[tuple[int | None, float, bool]]) -> None:
+    known = Known()
+    for size, took_s, is_float in seen:
+        limit_s = max(1.0, 4 * took_s)
+        known.add(None if size is None else bytes(size), took_s=took_s, limit_s=limit_s, is_float=is_float)
+    noted = known.note()
+    assert sum(count for count, _, _ in noted["batches"]) == len(seen)
+    assert noted["float"] == next((number for number, each in enumerate(seen) if each[2]), None)
+    start = 0
+    for number, (count, digest, limit_s) in enumerate(noted["batches"]):
+        part = seen[start : start + count]
+        start += count
+        assert count <= min(MOST_TOGETHER, 1 << number)
+        assert (digest == "") is (part[0][0] is None)
+        if count > 1:
+            assert sum(took_s for _, took_s, _ in part) <= TOGETHER_S * 1.001
+            assert sum(size or 0 for size, _, _ in part) <= MOST_BYTES
+            assert None not in [size for size, _, _ in part]
+        assert limit_s == (1.0 if count > 1 else max(1.0, 4 * part[0][1]))
+
+
+@pytest.mark.isolation
 def test_any_root_will_do(grader: Grader) -> None:
-    of = task("def f(xs):\n    return 0\n", [[[-6, 5, -1]]], [], oracle="root")
+    of = task("def f(xs):\n    return 2\n", [[[-6, 5, -1]]], [], oracle="root")
     tests = {answer: verdict(grader, f"def f(xs):\n    return {answer}\n", of).status for answer in (2, 3.0, 4)}
     assert tests == {2: Status.PASSED, 3.0: Status.PASSED, 4: Status.FAILED}
 
@@ -253,9 +389,12 @@ def test_every_rule_belongs_to_a_published_task() -> None:
 def test_references_pass_and_stubs_fail(grader: Grader, name: str) -> None:
     tasks = benchmark.load(name, data_dir=data_dir())[::11]
     stub = "def {}(*args):\n    return None\n"
-    right = {found.id: grader.run(found, extract(found, found.canonical)) for found in tasks}
-    assert {id: (seen.status, seen.trust) for id, seen in right.items()} == dict.fromkeys(
-        right, (Status.PASSED, "split")
-    )
+    for _ in ("whole", "quick"):
+        right = {found.id: grader.run(found, extract(found, found.canonical)) for found in tasks}
+        assert {id: (seen.status, seen.trust) for id, seen in right.items()} == dict.fromkeys(
+            right, (Status.PASSED, "split")
+        )
+        for found in tasks:
+            grader.learn(found, right[found.id].detail)
     wrong = {found.id: grader.run(found, extract(found, stub.format(found.entry_point))) for found in tasks}
     assert [id for id, seen in wrong.items() if seen.status is Status.PASSED] == []

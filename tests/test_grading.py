@@ -9,6 +9,8 @@ import pytest
 
 from sandbox import Limits, Sandbox, SandboxUnavailable, Status, Verdict
 from selfplay.benchmark import load
+from selfplay.benchmark_task import Task
+from selfplay.evalplus import test_text as text_of_test
 from selfplay.grading import Grader
 
 TASK = load("humaneval", limit=1)[0]
@@ -23,8 +25,10 @@ class Scripted(Grader):
     def __init__(self, box: Sandbox, *script: Verdict) -> None:
         super().__init__(box, 10.0)
         self.script = list(script)
+        self.tests: list[str] = []
 
-    def run_once(self, *_: object) -> Verdict:
+    def run_once(self, task: Task, source: str, test: str) -> Verdict:
+        self.tests.append(test)
         return self.script.pop(0)
 
 
@@ -53,6 +57,20 @@ def test_too_slow_counts_the_second_time(box: Sandbox, script: list[Verdict], st
     grader = Scripted(box, *script)
     assert grader.run(TASK, "").status is status
     assert len(grader.script) == left
+
+
+@pytest.mark.isolation
+@pytest.mark.parametrize(("note", "first_is_whole"), [("", True), ("[]", False)])
+def test_what_was_too_slow_for_the_quick_test_is_put_to_the_whole_one(
+    box: Sandbox, note: str, first_is_whole: bool
+) -> None:
+    row = {"task_id": "Tiny/0", "entry_point": "f", "atol": 0, "base_input": [[1]], "plus_input": []}
+    text = text_of_test(row, reference="def f(x): return x", oracle="equal", convert=list, file="tiny")
+    task = dataclasses.replace(TASK, entry_point="f", test=text)
+    grader = Scripted(box, SLOW, RIGHT)
+    grader.learn(task, note)
+    assert grader.run(task, "").passed
+    assert [test == text for test in grader.tests] == [first_is_whole, True]
 
 
 @pytest.mark.isolation

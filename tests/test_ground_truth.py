@@ -42,10 +42,15 @@ class Counted(Grader):
     def __init__(self, box: Sandbox, longest_s: float = 10.0) -> None:
         super().__init__(box, longest_s)
         self.ran: list[str] = []
+        self.learnt: dict[str, str] = {}
 
     def run(self, task: Task, source: str) -> Verdict:
         self.ran.append(task.id)
         return super().run(task, source)
+
+    def learn(self, task: Task, note: str) -> None:
+        self.learnt[task.id] = note
+        super().learn(task, note)
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +98,20 @@ def test_a_second_start_runs_nothing(store: Store, grader: Counted) -> None:
     scorable(store, grader, "humaneval", TASKS, go_on)
     grader.ran.clear()
     assert scorable(store, grader, "humaneval", TASKS, go_on) == GOOD
+    assert grader.ran == []
+
+
+def test_what_a_passed_test_notes_is_kept_and_learnt_at_every_start(store: Store, box: Sandbox) -> None:
+    noting = dataclasses.replace(GOOD[0], test=f"{GOOD[0].test}\nNOTE = 'seen'\n")
+    failing = dataclasses.replace(BROKEN, test=f"NOTE = 'seen'\n{BROKEN.test}")
+    alone = "class Mine(Whole):\n    pass\nassert Mine().value == 1\nNOTE = 'seen'\n"
+    unsplit = dataclasses.replace(
+        GOOD[1], id="Tiny/0", entry_point="Whole", test=alone, canonical="class Whole:\n    value = 1\n"
+    )
+    for _ in ("first start", "second start"):
+        with contextlib.closing(Counted(box)) as grader:
+            assert scorable(store, grader, "humaneval", (noting, failing, unsplit), go_on) == (noting, unsplit)
+            assert grader.learnt == {noting.id: "seen", unsplit.id: ""}
     assert grader.ran == []
 
 
