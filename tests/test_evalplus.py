@@ -278,7 +278,7 @@ def test_without_a_note_there_is_no_quick_test(grader: Grader) -> None:
         ("return x if x != 2 else 2.5", "return x if x != 2 else 2.5 + 1e-7", Status.PASSED),
         ("return x if x != 2 else 2.5", "return x if x != 2 else 2.5 + 1e-5", Status.FAILED),
         ("return 10**8 * x if x != 2 else 2.5", "return 10**8 * x + (x > 2) if x != 2 else 2.5", Status.PASSED),
-        ("return 10**8 * x if x != 2 else 2.5", "return 10**8 * x + (x < 2) if x != 2 else 2.5", Status.FAILED),
+        ("return 10**8 * x if x != 2 else 2.5", "return 10**8 * x + (x == 1) if x != 2 else 2.5", Status.FAILED),
         # No plain data, or data that does not equal itself: such results are asked for.
         ("import collections\n    return collections.Counter('aab')", "return {'a': 2, 'b': 1}", Status.PASSED),
         ("import collections\n    return collections.Counter('aab')", "return {'a': 2, 'b': 2}", Status.FAILED),
