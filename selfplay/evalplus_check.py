@@ -109,12 +109,12 @@ def check_root(result: Any, coefficients: list[float], atol: float) -> None:
 class Known:
     """What the right results of a group hash to, some inputs at a time: few at first, so that a wrong one is soon seen.
 
-    `batches` are `[inputs, hash, seconds that they have]`. No hash is "": the right result is no plain data, or its
-    equals are not right (not-a-number). Such an input is by itself, and so is one whose reference takes its time.
+    `batches` are `[inputs, hash, seconds that they have]`. There is no hash where the right result is no plain data, or
+    its equals are not right (not-a-number). Such an input is by itself, and so is one whose reference takes its time.
     """
 
     def __init__(self) -> None:
-        self.batches: list[tuple[int, str, float]] = []
+        self.batches: list[tuple[int, str | None, float]] = []
         self.first_float: int | None = None
         self.inputs = 0
         self._clear()
@@ -132,7 +132,7 @@ class Known:
         if alone or self.took_s + took_s > TOGETHER_S or self.bytes + len(written or b"") > MOST_BYTES:
             self.finish()
         if written is None:
-            self.batches.append((1, "", round(limit_s, 3)))
+            self.batches.append((1, None, round(limit_s, 3)))
             return
         self.hash.update(len(written).to_bytes(8, "big"))
         self.hash.update(written)

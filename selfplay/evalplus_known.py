@@ -5,9 +5,9 @@ seen the whole test pass with the right program, the test is this file alone: th
 time, and the hash over its results (`entry.each`, see `sandbox.harness.batch`) is compared with the hash over the right
 ones, which that first test left in its note. The right program need not run, and no result need come over.
 
-Only equal hashes are taken as they are. Where one differs, the whole test is loaded: the results of those inputs are
-asked for, and each is compared with that of the reference as ever, in the order of the inputs. Some inputs together
-have the time that one may take; the reference took less than `TOGETHER_S` for all of them.
+Only equal hashes are taken as they are. Where one differs or there is none, the whole test is loaded: the results of
+those inputs are asked for, and each is compared with that of the reference as ever, in the order of the inputs. Some
+inputs together have the time that one may take; the reference took less than `TOGETHER_S` for all of them.
 """
 
 import json
@@ -71,7 +71,8 @@ def _group(candidate: Any, task: dict[str, Any], text: str, found: dict[str, Any
     for count, digest, limit_s in found["batches"]:
         some = inputs[start : start + count]
         timer.left_s += limit_s - PER_INPUT_S
-        if timer.timed(candidate.each, [some], limit_s) != digest:
+        said = timer.timed(candidate.each, [some], limit_s)
+        if digest is None or said != digest:  # what a candidate says must never equal what is not known
             if group is None:
                 space = _load(whole)
                 group = space["Group"](task, "[]", space["reference_of"](task), timer)

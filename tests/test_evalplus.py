@@ -255,6 +255,19 @@ def test_the_quick_test_is_told_no_result_where_the_hashes_agree(grader: Grader)
 
 
 @pytest.mark.isolation
+@pytest.mark.parametrize("said", ["''", "'0' * 32", "None", "True", "['L']", "{}", "0"])
+@pytest.mark.parametrize("reference", ["return x", "import collections\n    return collections.Counter('aab')"])
+def test_no_hash_that_a_program_makes_up_is_a_pass(grader: Grader, reference: str, said: str) -> None:
+    of = task(f"def f(x):\n    {reference}\n", [[n] for n in range(4)], [[5]])
+    quick = quick_test(of, note_of(grader, of))
+    assert quick is not None
+    forger = f"import sys\nsys.modules['harness.batch'].Batch.calls = lambda *_: {said}\ndef f(x):\n    return {{}}\n"
+    found = grader.run_once(of, forger, quick)
+    assert not found.passed
+    assert found.trust == "split"
+
+
+@pytest.mark.isolation
 def test_without_a_note_there_is_no_quick_test(grader: Grader) -> None:
     assert quick_test(LISTS, "") is None
     other = benchmark.load("humaneval", limit=1)[0]
@@ -310,7 +323,7 @@ def test_what_is_no_function_gets_the_same_verdict_from_both(grader: Grader, cod
 @pytest.mark.isolation
 def test_found_or_not_and_sets_are_known_by_their_hashes_too(grader: Grader) -> None:
     found = task("def f(x):\n    return 'yes' if x else None\n", [[0], [1]], [[2]], oracle="found_or_not")
-    assert [digest != "" for group in json.loads(note_of(grader, found)) for _, digest, _ in group["batches"]]
+    assert all(digest for group in json.loads(note_of(grader, found)) for _, digest, _ in group["batches"])
     say = "def f(x):\n    return {}\n"
     answers = ["'yes' if x else None", "bool(x)", "x or None", "x"]
     assert [verdict(grader, say.format(each), found).passed for each in answers] == [True, True, True, False]
@@ -349,7 +362,7 @@ def test_inputs_are_together_while_they_are_quick_and_small(seen: list[tuple[int
         part = seen[start : start + count]
         start += count
         assert count <= min(MOST_TOGETHER, 1 << number)
-        assert (digest == "") is (part[0][0] is None)
+        assert (digest is None) is (part[0][0] is None)
         if count > 1:
             assert sum(took_s for _, took_s, _ in part) <= TOGETHER_S * 1.001
             assert sum(size or 0 for size, _, _ in part) <= MOST_BYTES
