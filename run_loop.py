@@ -139,6 +139,23 @@ def power(
 
 
 @app.command()
+def report(
+    run: RunName = "default",
+    out: Annotated[
+        Path | None, typer.Option(help="HTML file to write; default: report.html in the run's folder.")
+    ] = None,
+    runs_dir: RunsDir = Path("runs"),
+) -> None:
+    """Write what became of a run, and why, as one HTML file that needs nothing else.
+
+    Example: python run_loop.py report --run first --out first.html
+    """
+    from selfplay.report.command import write_report
+
+    raise typer.Exit(write_report(run, runs_dir, out))
+
+
+@app.command()
 def doctor(
     preset: Annotated[str | None, typer.Option(help="Preset to check for.")] = None, runs_dir: RunsDir = Path("runs")
 ) -> None:

@@ -251,18 +251,19 @@ def from_json(text: str) -> Config:
 
 def diff(a: Config, b: Config) -> list[str]:
     """Return one "section.key: old -> new" line for each value that differs, in the order of the sections."""
-    old, new = _leaves(a), _leaves(b)
+    old, new = leaves(a), leaves(b)
     return [f"{key}: {_show(old[key])} -> {_show(new[key])}" for key in old if old[key] != new[key]]
 
 
-def _leaves(config: Config) -> dict[str, object]:
-    leaves: dict[str, object] = {}
+def leaves(config: Config) -> dict[str, object]:
+    """Return every value by its dotted key, as JSON has it, in the order of the sections."""
+    found: dict[str, object] = {}
     for name, value in config.model_dump(mode="json").items():
         if isinstance(value, dict):
-            leaves.update({f"{name}.{key}": leaf for key, leaf in value.items()})
+            found.update({f"{name}.{key}": leaf for key, leaf in value.items()})
         else:
-            leaves[name] = value
-    return leaves
+            found[name] = value
+    return found
 
 
 def _fields() -> dict[str, FieldInfo]:

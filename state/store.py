@@ -144,6 +144,16 @@ class Store:
                 connection.execute("ROLLBACK")
             raise
 
+    @contextmanager
+    def one_moment(self) -> Iterator[None]:
+        """Have every read within the block see the database as it is at the first one, whoever writes meanwhile."""
+        with explained(self._path):
+            self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.rollback()
+
     def add(self, *new: Record) -> None:
         """Store records, in order; one whose id is there already changes nothing.
 
