@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import os
 import re
+import shutil
 import tempfile
 import time
 from collections.abc import Generator, Iterator
@@ -138,3 +139,20 @@ def grader() -> Iterator[Grader]:
         made = Grader(box, longest_s=60.0)
         yield made
         made.close()
+
+
+@pytest.fixture(scope="session")
+def _promoted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests import scripted_loop
+
+    runs = tmp_path_factory.mktemp("promoted")
+    scripted_loop.run(runs, "a", 2, overrides=("benchmark.limit=20", "gate.alpha=0.3", "gate.curtail=true"))
+    return runs
+
+
+@pytest.fixture
+def promoted(_promoted: Path, tmp_path: Path) -> Path:
+    """A runs folder of the test's own with a finished scripted run, `a`: round 1 promoted, round 2 cut short."""
+    runs = tmp_path / "promoted"
+    shutil.copytree(_promoted, runs)
+    return runs

@@ -45,8 +45,8 @@ class Turn:
 
     round: Round
     overview: RoundOverview
-    leader: str
-    """Who wrote its samples: "the base model", "the adapter of round 2"."""
+    leader: int
+    """Who wrote its samples: the round that trained it, or 0 for the base model."""
     stages: tuple[Stage, ...]
     reliability: tuple[Reliability, ...]
     trained: Reliability | None
@@ -134,12 +134,11 @@ class Facts:
     stages: tuple[StageTotal, ...]
     """In the order in which a round has them."""
     benchmarks: tuple[BenchmarkView, ...]
-    champion: str
+    champion: int
     """As `Turn.leader`."""
     lineage: tuple[AdapterOrigin, ...]
-    """From `traced` back to the first adapter; empty where nothing was trained."""
-    traced: str
-    """Whose lineage it is: the champion's, or the last candidate's while the base model leads."""
+    """From the champion back to the first adapter, from the last candidate while the base model leads; empty where
+    nothing was trained."""
     pairs: int
     matrices: int
     executions: int
@@ -181,12 +180,12 @@ def read(store: Store) -> Facts:
     rounds = store.all(Round)
     adapters = {adapter.id: adapter for adapter in store.all(Adapter)}
     numbers = {turn.id: turn.number for turn in rounds}
-    names: dict[str | None, str] = {None: "the base model"}
-    names |= {key: f"the adapter of round {numbers[adapter.round_id]}" for key, adapter in adapters.items()}
+    trained_in: dict[str | None, int] = {None: 0}
+    trained_in |= {key: numbers[adapter.round_id] for key, adapter in adapters.items()}
     views = problem_views(store, rounds)
     overviews = store.rounds_overview()
     turns = tuple(
-        _turn(store, turn, overview, names[turn.champion_id], settings.select.rule, views.get(turn.id, ()))
+        _turn(store, turn, overview, trained_in[turn.champion_id], settings.select.rule, views.get(turn.id, ()))
         for turn, overview in zip(rounds, overviews, strict=True)
     )
     promoted = [turn.promotion.candidate_id for turn in turns if turn.promotion and turn.promotion.promoted]
@@ -207,9 +206,8 @@ def read(store: Store) -> Facts:
         rules=_totals([row for turn in turns for row in turn.reliability], settings.select.rule),
         stages=tuple(_stage_total(name, stages) for name in STAGES if any(stage.name == name for stage in stages)),
         benchmarks=benchmark_views(store, settings, run.model_sha256, rounds, champion),
-        champion=names[champion],
+        champion=trained_in[champion],
         lineage=lineage(store, traced, adapters, numbers) if traced else (),
-        traced=names[traced],
         pairs=store.count(Pair),
         matrices=store.count(Matrix),
         executions=sum(overview.executions for overview in overviews),
@@ -219,7 +217,7 @@ def read(store: Store) -> Facts:
 
 
 def _turn(
-    store: Store, turn: Round, overview: RoundOverview, leader: str, rule: str, problems: tuple[ProblemView, ...]
+    store: Store, turn: Round, overview: RoundOverview, leader: int, rule: str, problems: tuple[ProblemView, ...]
 ) -> Turn:
     reliability = store.all(Reliability, round_id=turn.id)
     adapters = store.all(Adapter, round_id=turn.id)

@@ -40,6 +40,11 @@ def figure(key: str, value: float | None, form: str = "count") -> Markup:
     return Markup('<data value="{}" data-key="{}">{}</data>').format(repr(value), escape(key), text)
 
 
+def number(round_number: int) -> Markup:
+    """Return a round's number."""
+    return figure(f"number.{round_number}", round_number)
+
+
 def counted(key: str, value: int, one: str, many: str | None = None) -> Markup:
     """Return a count with its noun: "1 pair", "3 pairs"."""
     return Markup("{} {}").format(figure(key, value), one if value == 1 else many or f"{one}s")

@@ -45,8 +45,8 @@ class AdapterOrigin:
 
     adapter: Adapter
     round_number: int
-    parent_round: int | None
-    """Round of the adapter that training started from; None is the base model."""
+    parent_round: int
+    """Round of the adapter that training started from; 0 is the base model."""
     pairs: tuple[PairOrigin, ...]
 
 
@@ -71,7 +71,7 @@ def lineage(
             AdapterOrigin(
                 adapter=adapter,
                 round_number=numbers[adapter.round_id],
-                parent_round=numbers[parent.round_id] if parent else None,
+                parent_round=numbers[parent.round_id] if parent else 0,
                 pairs=tuple(
                     _pair(store, pair, problems[pair.problem_id]) for pair in store.all(Pair, round_id=adapter.round_id)
                 ),

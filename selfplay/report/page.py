@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from selfplay.report import source
 from selfplay.report.facts import Facts
-from selfplay.report.figures import counted, figure, interval
+from selfplay.report.figures import counted, figure, interval, number
 from selfplay.report.plots import Plots, plots
 
 _CLOSED = "base-uri 'none'; form-action 'none'"
@@ -64,12 +64,18 @@ def style_sheet() -> str:
 @cache
 def _environment() -> Environment:
     environment = Environment(
+        finalize=_readable,
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.globals |= {"n": figure, "counted": counted, "interval": interval}
-    environment.filters |= {"visible": source.visible, "python": source.python, "day": day}
+    environment.globals |= {"n": figure, "counted": counted, "interval": interval, "number": number}
+    environment.filters |= {"python": source.python, "day": day}
     return environment
+
+
+def _readable(value: object) -> object:
+    """Return what an expression of a template writes: text without a character that would not show."""
+    return source.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def day(moment: str) -> str:

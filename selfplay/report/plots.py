@@ -10,6 +10,7 @@ from selfplay.report.charts import Plot, Row, champion_curve, reliability, stage
 from selfplay.report.facts import Facts
 from selfplay.report.standings import BenchmarkView, Standing
 
+CURVES = ("loss", "reward_margin", "reward_accuracy", "chosen_logp", "rejected_logp")
 GRID_ROWS = 20
 """Sets of weights in a grid of tasks, the base model and the newest."""
 
@@ -34,7 +35,7 @@ def plots(facts: Facts) -> Plots:
         curves={view.name: champion_curve(curve_rows(view), view.name) for view in facts.benchmarks if view.curve},
         grids={view.name: task_grid(grid_rows(view), view.name) for view in facts.benchmarks},
         times=stage_times(times) if times else None,
-        training=training(steps) if steps else None,
+        training=training(steps) if any(row[key] is not None for row in steps for key in CURVES) else None,
         reliability=reliability(rules) if rules else None,
     )
 
@@ -85,17 +86,8 @@ def step_rows(facts: Facts) -> list[Row]:
     at = 0
     for turn in facts.turns:
         for step in turn.steps:
-            rows.append(
-                {
-                    "at": at + step.step,
-                    "round": turn.number,
-                    "loss": step.loss,
-                    "reward_margin": step.reward_margin,
-                    "reward_accuracy": step.reward_accuracy,
-                    "chosen_logp": step.chosen_logp,
-                    "rejected_logp": step.rejected_logp,
-                }
-            )
+            values = {key: getattr(step, key) for key in CURVES}
+            rows.append({"at": at + step.step, "round": turn.number, **values})
         at += max((step.step for step in turn.steps), default=0)
     return rows
 
