@@ -156,6 +156,21 @@ def report(
 
 
 @app.command()
+def pairs(
+    out: Annotated[Path, typer.Option(help="Folder to make.")],
+    run: RunName = "default",
+    runs_dir: RunsDir = Path("runs"),
+) -> None:
+    """Write a run's preference pairs for other trainers: TRL's DPO and KTO formats, as JSONL and for `datasets`.
+
+    Example: python run_loop.py pairs --run first --out first-pairs
+    """
+    from selfplay.export import write_pairs
+
+    raise typer.Exit(write_pairs(run, runs_dir, out))
+
+
+@app.command()
 def doctor(
     preset: Annotated[str | None, typer.Option(help="Preset to check for.")] = None, runs_dir: RunsDir = Path("runs")
 ) -> None:
