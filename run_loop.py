@@ -91,6 +91,17 @@ def status(run: RunName = "default", runs_dir: RunsDir = Path("runs")) -> None:
 
 
 @app.command()
+def watch(run: RunName = "default", runs_dir: RunsDir = Path("runs")) -> None:
+    """Show a run that another process plays, live, until it ends; Ctrl-C ends the watching only.
+
+    Example: python run_loop.py watch --run first
+    """
+    from selfplay.watch import watch_run
+
+    raise typer.Exit(watch_run(run, runs_dir))
+
+
+@app.command()
 def verify(run: RunName = "default", runs_dir: RunsDir = Path("runs")) -> None:
     """Run every stored pair again: the chosen code must pass its test, the rejected fail (exit 1: one does not).
 

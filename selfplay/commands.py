@@ -31,7 +31,6 @@ from rich.text import Text
 
 from sandbox import SandboxError, SandboxUnavailable, Status
 from selfplay import config, models, startup
-from selfplay.dashboard import render_status
 from selfplay.doctor import checkup
 from selfplay.errors import HostError, UserError
 from selfplay.progress import StopRequested
@@ -39,6 +38,7 @@ from selfplay.recover import recover
 from selfplay.rounds import Loop
 from selfplay.session import DATABASE, run_folder, stored_run
 from selfplay.startup import Wanted
+from selfplay.status import render_status
 from state import StoreError
 from state.records import Pair, Problem, Run, Sample
 from state.store import Store

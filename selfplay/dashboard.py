@@ -6,82 +6,24 @@ the terminal has nothing better. Without a terminal `Dashboard` does nothing; th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
 from rich.rule import Rule
-from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from selfplay.resources import Usage
-from selfplay.rounds_table import clean, duration, percent, rounds_table
-from state.overview import RoundOverview
-from state.records import Problem, Run
+from selfplay.rounds_table import clean, duration, one_line, percent, printable, rounds_table
+from selfplay.small_pictures import matrix_lines, sparkline
+from selfplay.snapshot import JudgedProblem, Snapshot, StageLine
 
 _GIB = 1024**3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StageLine:
-    """One stage of the round under way."""
-
-    name: str
-    state: str
-    """"pending" | "running" | "done"."""
-    done: int = 0
-    total: int = 0
-    """0 where it is not known."""
-    unit: str = ""
-    """What is counted: "problems", "steps", "tasks"."""
-    rate: str = ""
-    """Speed with its unit, such as "142 tokens/s"; empty where there is none."""
-    wall_s: float | None = None
-    """Spent so far; None for a stage that an earlier start of the run finished."""
-    left_s: float | None = None
-    """Expected to remain."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChampionScore:
-    """The champion on one benchmark."""
-
-    benchmark: str
-    passed_frac: float
-    """pass@1 in [0, 1]."""
-    tasks: int
-    left_out: int = 0
-    """Tasks that this host cannot score."""
-    role: str = "gate"
-    """"gate" | "audit"."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """Everything the dashboard shows, at one moment."""
-
-    run: str
-    model: str
-    preset: str
-    round_number: int
-    rounds: int
-    elapsed_s: float
-    sandbox_level: str
-    stages: tuple[StageLine, ...] = ()
-    overviews: tuple[RoundOverview, ...] = ()
-    champion: str = "base model"
-    """Who leads: "base model", or "round 3"."""
-    champion_scores: tuple[ChampionScore, ...] = ()
-    usage: Usage | None = None
-    peak_bytes: int | None = None
-    """Largest memory of the tree in this stage."""
-    log: tuple[str, ...] = ()
-    """The last lines, oldest first."""
-    message: str = ""
-    """What the user should know now."""
+_MATRIX_FROM = 80
+"""Narrowest screen with a pass matrix beside the stages."""
+_CURVE_WIDTH = 12
 
 
 def render(snapshot: Snapshot) -> RenderableType:
@@ -95,23 +37,33 @@ class _Picture:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the lines that fit, the most useful ones first to stay."""
-        yield from _printable(Group(*self._lines(options.max_width, options.max_height - 1)), console, options)
+        yield from printable(Group(*self._lines(options.max_width, options.max_height - 1)), console, options)
 
     def _lines(self, width: int, height: int) -> Iterator[RenderableType]:
         snapshot = self.snapshot
         head = _header(snapshot, width)
-        stages = [_stage(stage, max(6, min(24, width - 62))) for stage in snapshot.stages]
-        facts = [line for line in (_champion(snapshot, width), _machine(snapshot)) if line.plain]
-        message = [_line(snapshot.message, "bold yellow")] if snapshot.message else []
+        beside = width >= _MATRIX_FROM and snapshot.judged is not None
+        matrix_width = 24 if width >= 96 else 16
+        inner = width - matrix_width - 2 if beside else width
+        stages = [_stage(stage, max(6, min(24, inner - 62)), inner) for stage in snapshot.stages]
+        facts = [
+            line for line in (_champion(snapshot, width), _pairs(snapshot, width), _machine(snapshot)) if line.plain
+        ]
+        message = [one_line(snapshot.message, "bold yellow")] if snapshot.message else []
+        if height < len(head) + len(stages) + len(facts) + len(message) + 3:  # truth of pairs is in the table as well
+            facts = [line for line in facts if not line.plain.startswith(("pairs ", "judged "))]
         facts = facts[: max(0, height - len(head) - len(message) - 1)]
         room = height - len(head) - len(facts) - len(message)
         if room < len(stages):
             stages = _busy(stages, snapshot.stages)[: max(room, 1)]
         room -= len(stages)
-        log = [_line(text, "dim") for text in snapshot.log]
+        log = [one_line(text, "dim") for text in snapshot.log]
         table = rounds_table(snapshot.overviews, width, last=room - 2 - min(len(log) + 1, max(room // 3, 2)))
         yield from head
-        yield from stages
+        if beside and snapshot.judged is not None and len(stages) >= 3:
+            yield _side_by_side(stages, _matrix(snapshot.judged, matrix_width, len(stages)), matrix_width)
+        else:
+            yield from stages
         if table.row_count:
             room -= table.row_count + 2
             yield Rule(style="dim")
@@ -123,28 +75,12 @@ class _Picture:
         yield from message
 
 
-_ASCII = str.maketrans({"…": ".", "─": "-", "█": "#", "░": "-", "✓": "+", "▶": ">", "·": "."})
-
-
-def _printable(picture: RenderableType, console: Console, options: ConsoleOptions) -> RenderResult:
-    """Yield the picture, in ASCII where the terminal's encoding is not Unicode."""
-    if not options.ascii_only:
-        yield picture
-        return
-    for segment in console.render(picture, options):
-        text = segment.text.translate(_ASCII).encode("ascii", "replace").decode()
-        yield Segment(text, segment.style, segment.control)
-
-
-def _line(text: str = "", style: str = "") -> Text:
-    return Text(clean(text), style=style, overflow="ellipsis", no_wrap=True)
-
-
 def _header(snapshot: Snapshot, width: int) -> list[RenderableType]:
-    right = Text.assemble(
-        (f"round {snapshot.round_number} of {snapshot.rounds}", "bold cyan"), f"  {duration(snapshot.elapsed_s)}"
-    )
-    left = _line(snapshot.run, "bold")
+    of = f" of {snapshot.rounds}" if snapshot.rounds is not None else ""
+    right = Text.assemble((f"round {snapshot.round_number}{of}", "bold cyan"), f"  {duration(snapshot.elapsed_s)}")
+    if snapshot.left_s is not None and width >= 60:
+        right.append(f", {duration(snapshot.left_s, rough=True)} left", style="bold")
+    left = one_line(snapshot.run, "bold")
     for fact in (snapshot.model, snapshot.preset, f"sandbox {snapshot.sandbox_level}"):
         if left.cell_len + len(fact) + right.cell_len + 4 <= width:
             left.append(f"  {clean(fact)}", style="not bold")
@@ -154,22 +90,32 @@ def _header(snapshot: Snapshot, width: int) -> list[RenderableType]:
     line.add_row(left, right)
     lines: list[RenderableType] = [line]
     if snapshot.sandbox_level == "none":
-        lines.append(_line("no sandbox: model output runs with this user's rights", "bold red"))
+        lines.append(one_line("no sandbox: model output runs with this user's rights", "bold red"))
     return lines
 
 
-def _stage(stage: StageLine, bar_width: int) -> Text:
+def _stage(stage: StageLine, bar_width: int, width: int) -> Text:
     mark, style = {"done": ("✓", "green"), "running": ("▶", "bold cyan")}.get(stage.state, ("·", "dim"))
-    line = _line()
+    line = one_line()
     line.append(f"{mark} {stage.name:<10}", style=style)
     if stage.state == "done":
         line.append(f" {stage.total} {stage.unit}" if stage.total else " done")
         if stage.wall_s is not None:
             line.append(f"  in {duration(stage.wall_s)}", style="dim")
-    if stage.state != "running":
-        if stage.state == "pending" and stage.done:
-            line.append(f" {stage.done} {stage.unit} so far", style="dim")
-        return line
+        if stage.rate:
+            line.append(f"  {stage.rate}", style="dim")
+    elif stage.state == "running":
+        _running(line, stage, bar_width)
+    elif stage.done:
+        line.append(f" {stage.done} {stage.unit} so far", style="dim")
+    if stage.losses:
+        curve, loss = sparkline(stage.losses, _CURVE_WIDTH), f"  loss {stage.losses[-1]:.3f}"
+        fitting = (text for text in (f"{loss} {curve}", loss) if line.cell_len + len(text) <= width)
+        line.append(next(fitting, ""))
+    return line
+
+
+def _running(line: Text, stage: StageLine, bar_width: int) -> None:
     if stage.total > 0:
         filled = min(bar_width, bar_width * stage.done // stage.total)
         line.append(f" {'█' * filled}", style="cyan")
@@ -183,7 +129,26 @@ def _stage(stage: StageLine, bar_width: int) -> Text:
         line.append(f"  {duration(stage.left_s, rough=True)} left", style="bold")
     elif stage.wall_s is not None:
         line.append(f"  {duration(stage.wall_s)}", style="dim")
-    return line
+
+
+def _side_by_side(stages: Sequence[Text], matrix: Sequence[Text], matrix_width: int) -> Table:
+    grid = Table.grid(expand=True, padding=(0, 1, 0, 0))
+    grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    grid.add_column(no_wrap=True, width=matrix_width)
+    blank = [Text()] * (len(stages) - len(matrix))
+    for line, row in zip(stages, [*matrix, *blank], strict=True):
+        grid.add_row(line, row)
+    return grid
+
+
+def _matrix(judged: JudgedProblem, width: int, height: int) -> list[Text]:
+    """Return the pass matrix of the problem that was judged last, under its name; a line a code."""
+    tests = len(judged.passed[0]) if judged.passed else 0
+    size = f" {len(judged.passed)}x{tests}"
+    name = clean(judged.name)
+    name = name if len(name) + len(size) <= width else f"{name[: width - len(size) - 1]}…"
+    rows = matrix_lines(judged.passed, width, height - 1)
+    return [Text.assemble((name, ""), (size, "dim")), *(Text(row, style="green") for row in rows)]
 
 
 def _busy(lines: list[Text], stages: Sequence[StageLine]) -> list[Text]:
@@ -194,24 +159,62 @@ def _busy(lines: list[Text], stages: Sequence[StageLine]) -> list[Text]:
 
 
 def _champion(snapshot: Snapshot, width: int) -> Text:
-    def line(*, tasks: bool) -> Text:
-        text = _line()
+    """Return who leads, with what, and how it came there: as much of it as fits."""
+
+    def line(*, intervals: bool, tasks: bool, curve: bool) -> Text:
+        text = one_line()
         text.append("champion  ", style="dim")
         text.append(clean(snapshot.champion), style="bold")
         for score in snapshot.champion_scores:
             text.append(f"   {clean(score.benchmark)} ")
             text.append(percent(score.passed_frac), style="bold")
+            if intervals and score.interval is not None:
+                low, high = (100 * end for end in score.interval)
+                text.append(f" [{low:.1f}, {high:.1f}]")
             text.append(f" of {score.tasks} tasks" if tasks else "", style="dim")
             text.append(f" ({score.left_out} left out)" if tasks and score.left_out else "", style="dim")
             text.append(" (audit)" if score.role == "audit" else "", style="dim")
+        if curve and len(rates) > 1:
+            text.append(f"   {sparkline(rates, _CURVE_WIDTH, least_span=0.02)}", style="cyan")
         return text
 
-    full = line(tasks=True)
-    return full if full.cell_len <= width else line(tasks=False)
+    rates = champion_rates(snapshot)
+    wishes = [(True, True, True), (True, False, True), (True, False, False), (False, False, False)]
+    lines = [line(intervals=intervals, tasks=tasks, curve=curve) for intervals, tasks, curve in wishes]
+    return next((found for found in lines if found.cell_len <= width), lines[-1])
+
+
+def champion_rates(snapshot: Snapshot) -> list[float]:
+    """Return pass@1 of the champions on the first gate benchmark: one a decided round, and the one that leads now."""
+    rates = [
+        comparison.champion_frac
+        for turn in snapshot.overviews
+        for comparison in [each for each in turn.comparisons if each.role == "gate"][:1]
+        if comparison.champion_frac is not None
+    ]
+    now = [score.passed_frac for score in snapshot.champion_scores if score.role == "gate"][:1]
+    return rates + now
+
+
+def _pairs(snapshot: Snapshot, width: int) -> Text:
+    """Return how true the pairs of all rounds are, where that is known, and what was judged last on a narrow screen."""
+    line = one_line()
+    measured = sum(turn.measured or 0 for turn in snapshot.overviews)
+    if measured:
+        good, inverted = (sum(getattr(turn, name) or 0 for turn in snapshot.overviews) for name in ("good", "inverted"))
+        line.append("pairs     ", style="dim")
+        line.append(f"{good} of {measured} true", style="bold")
+        line.append(f" ({percent(good / measured, 0)}), {inverted} inverted   ")
+    judged = snapshot.judged
+    if judged is not None and width < _MATRIX_FROM and (cells := "".join(judged.passed)):
+        size = f"{len(judged.passed)}x{len(judged.passed[0])}"
+        line.append("judged    " if not measured else "judged ", style="dim")
+        line.append(f"{clean(judged.name)} {size}, {percent(cells.count('1') / len(cells), 0)} passed")
+    return line
 
 
 def _machine(snapshot: Snapshot) -> Text:
-    line = _line()
+    line = one_line()
     usage = snapshot.usage
     if usage is None:
         return line
@@ -223,81 +226,6 @@ def _machine(snapshot: Snapshot) -> Text:
         line.append(f"   GPU {usage.gpu.memory_bytes / _GIB:.1f}/{usage.gpu.total_bytes / _GIB:.1f} GiB")
         line.append(f", {percent(usage.gpu.busy_frac, 0)}" if usage.gpu.busy_frac is not None else "")
     return line
-
-
-DROPPED_SHOWN = 20
-"""Most problems that `status` lists as left out."""
-
-
-def render_status(
-    overviews: Sequence[RoundOverview],
-    run: Run,
-    problems: Sequence[Problem] = (),
-    left_out: Mapping[str, tuple[int, int]] | None = None,
-) -> RenderableType:
-    """Return what `run_loop.py status` prints: the run, its rounds, why each ended as it did, and what was left out.
-
-    Args:
-        overviews: The rounds, by number.
-        run: The run.
-        problems: Its problems; those that were dropped are named.
-        left_out: Benchmark -> tasks that its scores are of, and tasks left out of them.
-    """
-    return _Status(tuple(overviews), run, tuple(problems), left_out or {})
-
-
-@dataclass(frozen=True, slots=True)
-class _Status:
-    overviews: tuple[RoundOverview, ...]
-    run: Run
-    problems: tuple[Problem, ...]
-    left_out: Mapping[str, tuple[int, int]]
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield the run, the problems left out, the table, and a reason a round."""
-        yield from _printable(Group(*self._lines(options.max_width)), console, options)
-
-    def _lines(self, width: int) -> Iterator[RenderableType]:
-        run, overviews = self.run, self.overviews
-        yield Text.assemble(
-            (clean(run.name), "bold"), f"  {clean(run.model)}  begun {_when(run.created_at)}  {clean(run.code_version)}"
-        )
-        yield from self._dropped()
-        if not overviews:
-            yield Text("no round has begun")
-            return
-        yield rounds_table(overviews, width)
-        for turn in overviews:
-            if turn.reason:
-                yield Text(f"round {turn.number}: {clean(turn.reason)}")
-        for name, (tasks, missing) in sorted(self.left_out.items()):
-            rest = f" ({missing} left out: the right program fails here)" if missing else ""
-            yield Text(f"{clean(name)}: {tasks} tasks{rest}")
-        promoted = [turn.number for turn in overviews if turn.outcome == "promoted"]
-        leader = f"the adapter of round {promoted[-1]}" if promoted else "the base model"
-        finished = sum(turn.outcome is not None for turn in overviews)
-        yield Text(
-            f"{finished} of {len(overviews)} rounds finished, {len(promoted)} promoted, "
-            f"{duration(sum(turn.wall_s for turn in overviews))} of work"
-        )
-        yield Text.assemble("champion: ", (leader, "bold"))
-
-    def _dropped(self) -> Iterator[RenderableType]:
-        """Yield how many problems are left out, which, and why."""
-        dropped = [problem for problem in self.problems if problem.dropped is not None]
-        if not dropped:
-            return
-        yield Text(f"{len(dropped)} of {len(self.problems)} problems are left out:")
-        for problem in dropped[:DROPPED_SHOWN]:
-            name = problem.entry_point or f"{problem.prompt[:30]}..."
-            yield _line(f"  {name}  {problem.dropped}")
-        if len(dropped) > DROPPED_SHOWN:
-            yield Text(f"  and {len(dropped) - DROPPED_SHOWN} more, in the table problems")
-
-
-def _when(moment: str) -> str:
-    """Return an ISO 8601 moment in UTC to the minute."""
-    return f"{clean(moment[:16]).replace('T', ' ')} UTC"
 
 
 class Dashboard:

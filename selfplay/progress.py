@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from selfplay.snapshot import JudgedProblem
 from state.store import RoundOverview
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,8 @@ class Progress:
     champion: str = "base model"
     champion_scores: tuple[tuple[str, int, int, int], ...] = ()
     """Benchmark, samples passed, samples scored, tasks left out."""
+    judged: JudgedProblem | None = None
+    """The problem that was judged last."""
     speed: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=20))
     """When, and how many tokens the model had written by then."""
     message: str = ""

@@ -92,12 +92,21 @@ class NvidiaGpu:
 
 
 class Resources:
-    """Looks at the tree of this process until it is closed."""
+    """Looks at a tree of processes until it is closed."""
 
-    def __init__(self, *, period_s: float = PERIOD_S, gpu: Gpu | None = None) -> None:
+    def __init__(
+        self, *, period_s: float = PERIOD_S, gpu: Gpu | None = None, root: psutil.Process | None = None
+    ) -> None:
+        """Look at a process and its descendants.
+
+        Args:
+            period_s: Seconds between looks.
+            gpu: Where GPU numbers come from; None is the first NVIDIA GPU, where there is one.
+            root: The process; None is this one.
+        """
         self._period_s = period_s
         self._gpu = gpu if gpu is not None else NvidiaGpu()
-        self._me = psutil.Process()
+        self._root = root if root is not None else psutil.Process()
         self._total_bytes = int(psutil.virtual_memory().total)
         self._lock = threading.Lock()
         self._busy_s: dict[tuple[int, float], float] = {}
@@ -149,7 +158,7 @@ class Resources:
         now = time.monotonic()
         private, shared, processes = 0, 0, 0
         busy_s: dict[tuple[int, float], float] = {}
-        for process in [self._me, *self._me.children(recursive=True)]:
+        for process in [self._root, *self._children()]:
             try:
                 with process.oneshot():
                     times, memory = process.cpu_times(), process.memory_info()
@@ -170,6 +179,12 @@ class Resources:
         )
         self._peak_bytes = max(self._peak_bytes, usage.memory_bytes)
         return usage
+
+    def _children(self) -> list[psutil.Process]:
+        try:
+            return self._root.children(recursive=True)
+        except psutil.Error:  # it ended meanwhile
+            return []
 
     def _count_cores(self, now: float, busy_s: dict[tuple[int, float], float]) -> None:
         if self._looked is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -32,6 +34,27 @@ _COLUMNS = (
 def clean(text: str) -> str:
     """Return text on one line, without characters that would move the cursor."""
     return "".join(character if character.isprintable() else " " for character in text)
+
+
+def one_line(text: str = "", style: str = "") -> Text:
+    """Return one line that is cut where the screen ends."""
+    return Text(clean(text), style=style, overflow="ellipsis", no_wrap=True)
+
+
+_ASCII = str.maketrans(
+    {"…": ".", "─": "-", "█": "#", "░": "-", "✓": "+", "▶": ">", "·": ".", "→": ">"}
+    | dict(zip("▁▂▃▄▅▆▇", "_.,-=+*", strict=True))
+)
+
+
+def printable(picture: RenderableType, console: Console, options: ConsoleOptions) -> RenderResult:
+    """Yield the picture, in ASCII where the terminal's encoding is not Unicode."""
+    if not options.ascii_only:
+        yield picture
+        return
+    for segment in console.render(picture, options):
+        text = segment.text.translate(_ASCII).encode("ascii", "replace").decode()
+        yield Segment(text, segment.style, segment.control)
 
 
 def duration(seconds: float, *, rough: bool = False) -> str:

@@ -19,6 +19,7 @@ from selfplay.generate import Answer, Generator, Request
 from selfplay.judge import Judgement, judge
 from selfplay.pairs import derive_seed
 from selfplay.progress import Progress
+from selfplay.snapshot import JudgedProblem
 from state.records import Problem, Reply, Sample, Stage, content_id
 from state.store import Store
 
@@ -254,6 +255,9 @@ class Sampler:
             counters = self.progress.stages["judge"]
             counters.done += 1
             counters.executions += len(judgement.executions)
+            matrix = judgement.matrix
+            name = self._problems[matrix.problem_id].entry_point or matrix.problem_id
+            self.progress.judged = JudgedProblem(name=name, passed=tuple(json.loads(matrix.passed)))
         return pending - finished
 
     def _seed(self, problem: Problem, purpose: str) -> int:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 
-from selfplay.dashboard import ChampionScore, Snapshot, StageLine
+from selfplay.paired import wilson_interval
 from selfplay.progress import LogTail, Progress, StageProgress
 from selfplay.resources import Resources
 from selfplay.session import Session
+from selfplay.snapshot import ChampionScore, Snapshot, StageLine, run_left_s
 
 _WRITING = {"code", "tests", "benchmark"}
 """Stages in which the model writes."""
@@ -15,7 +16,9 @@ _WRITING = {"code", "tests", "benchmark"}
 
 def snapshot(session: Session, progress: Progress, resources: Resources, tail: LogTail, level: str) -> Snapshot:
     """Return what there is to see now; reads no database, so that any thread may call it."""
-    gates = session.config.benchmark.gate
+    gates, samples = session.config.benchmark.gate, session.config.benchmark.samples
+    stages = tuple(progress.stages.values())
+    spent_s = sum(stage.wall_s for stage in stages)
     return Snapshot(
         run=session.run.name,
         model=session.run.model,
@@ -23,20 +26,23 @@ def snapshot(session: Session, progress: Progress, resources: Resources, tail: L
         round_number=progress.round_number,
         rounds=progress.rounds,
         elapsed_s=time.monotonic() - progress.started,
+        left_s=run_left_s(progress.overviews, progress.rounds, progress.round_number, spent_s),
         sandbox_level=level,
-        stages=tuple(_line(stage, progress) for stage in tuple(progress.stages.values())),
+        stages=tuple(_line(stage, progress) for stage in stages),
         overviews=progress.overviews,
         champion=progress.champion,
         champion_scores=tuple(
             ChampionScore(
                 benchmark=name,
                 passed_frac=passed / total,
-                tasks=total // session.config.benchmark.samples,
+                tasks=total // samples,
+                interval=wilson_interval(passed / samples, total // samples),
                 left_out=left_out,
                 role="gate" if name in gates else "audit",
             )
             for name, passed, total, left_out in progress.champion_scores
         ),
+        judged=progress.judged,
         usage=resources.latest,
         peak_bytes=resources.peak,
         log=tuple(tail.lines),
@@ -55,10 +61,19 @@ def _line(stage: StageProgress, progress: Progress) -> StageLine:
         done=stage.done,
         total=stage.total,
         unit=stage.unit,
-        rate=_rate(stage, progress) if running else "",
+        rate=_rate(stage, progress) if running else _speed(stage),
         wall_s=stage.wall_s if stage.started is not None else None,
         left_s=left,
     )
+
+
+def _speed(stage: StageProgress) -> str:
+    """Return the speed of a whole stage that is done; waiting for others counts."""
+    if stage.state != "done" or stage.wall_s < 1:
+        return ""
+    if stage.name == "judge":
+        return f"{stage.executions / stage.wall_s:.0f} executions/s" if stage.executions else ""
+    return f"{stage.tokens / stage.wall_s:.0f} tokens/s" if stage.tokens else ""
 
 
 def _rate(stage: StageProgress, progress: Progress) -> str:

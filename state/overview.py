@@ -44,6 +44,8 @@ class RoundOverview:
     """Pairs of the trained rule whose truth is known; None before selection."""
     good: int | None
     """Of these, chosen right and rejected wrong."""
+    inverted: int | None
+    """Of these, chosen wrong and rejected right."""
     loss: float | None
     """Last logged."""
     comparisons: tuple[Comparison, ...]
@@ -95,6 +97,7 @@ def of_round(  # noqa: PLR0913  (one call site; every part of a round)
         pairs=sum(rules.values()),
         measured=sum(row.measured for row in trained) if trained else None,
         good=sum(row.good for row in trained) if trained else None,
+        inverted=sum(row.inverted for row in trained) if trained else None,
         loss=losses[-1] if losses else None,
         comparisons=comparisons(promotions[0].evidence) if promotions else (),
         reason=reasons[0] if reasons else None,

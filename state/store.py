@@ -208,6 +208,22 @@ class Store:
         where, values = _where(table, equals)
         return int(self._rows(f"SELECT count(*) FROM {table.name}{where}", values)[0][0])  # noqa: S608
 
+    def total(self, record: type[Record], field: str, **equals: Value) -> int:
+        """Return the sum of a whole-number field over the records with these values; 0 where there are none."""
+        table = _TABLES[record]
+        if field not in table.columns:
+            raise TypeError(f"{table.name} has no field {field}")
+        where, values = _where(table, equals)
+        return int(self._rows(f"SELECT coalesce(sum({field}), 0) FROM {table.name}{where}", values)[0][0])  # noqa: S608
+
+    def newest(self, record: type[R], **equals: Value) -> R | None:
+        """Return the record with these values that was stored last, or None."""
+        table = _TABLES[record]
+        where, values = _where(table, equals)
+        sql = f"SELECT {', '.join(table.columns)} FROM {table.name}{where} ORDER BY rowid DESC LIMIT 1"  # noqa: S608
+        rows = self._rows(sql, values)
+        return _record(record, table, rows[0]) if rows else None
+
     def answered(self, round_id: str, kind: str, *, replies: int = 1) -> set[str]:
         """Return the ids of the problems that have at least this many replies of a kind.
 

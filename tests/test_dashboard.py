@@ -13,9 +13,11 @@ import pytest
 from rich.console import Console, RenderableType
 
 from selfplay import gate
-from selfplay.dashboard import ChampionScore, Dashboard, Snapshot, StageLine, render, render_status
+from selfplay.dashboard import Dashboard, render
 from selfplay.resources import GpuUsage, Usage
 from selfplay.rounds_table import clean, duration, percent
+from selfplay.snapshot import ChampionScore, JudgedProblem, Snapshot, StageLine, run_left_s
+from selfplay.status import render_status
 from state.overview import Comparison, RoundOverview, comparisons
 from state.records import Problem, Run
 
@@ -43,13 +45,14 @@ def comparison(name: str = "humaneval", *, role: str = "gate") -> Comparison:
 def turn(number: int, outcome: str | None = "kept", *compared: Comparison) -> RoundOverview:
     return RoundOverview(
         number=number, outcome=outcome, judged=32, codes=201, tests=240, executions=3402, pairs=14, measured=9, good=5,
-        loss=0.6123, comparisons=compared or (comparison(),), reason=f"reason of round {number}", wall_s=1834.2,
+        inverted=1, loss=0.6123, comparisons=compared or (comparison(),), reason=f"reason of round {number}",
+        wall_s=1834.2,
     )  # fmt: skip
 
 
 OPEN = RoundOverview(
-    number=9, outcome=None, judged=18, codes=90, tests=80, executions=700, pairs=0, measured=None, good=None, loss=None,
-    comparisons=(), reason=None, wall_s=0.0,
+    number=9, outcome=None, judged=18, codes=90, tests=80, executions=700, pairs=0, measured=None, good=None,
+    inverted=None, loss=None, comparisons=(), reason=None, wall_s=0.0,
 )  # fmt: skip
 
 USAGE = Usage(cpu_cores=1.87, cores=2, memory_bytes=5 * GIB, total_bytes=16 * GIB, processes=9)
@@ -169,8 +172,72 @@ def test_several_gate_benchmarks_get_a_row_and_a_name_each() -> None:
 
 def test_the_champion_line_names_scores_and_marks_the_audit() -> None:
     line = line_with("champion  ", picture(render(SNAPSHOT), width=120))
-    assert line == "champion  round 5   humaneval 58.5% of 164 tasks   mbpp 41.0% of 257 tasks (1 left out) (audit)"
+    told = "champion  round 5   humaneval 58.5% of 164 tasks   mbpp 41.0% of 257 tasks (1 left out) (audit)"
+    assert line == f"{told}   ▁▁▁▁▁▁▁▁█"
     assert "humaneval 58.5%   mbpp 41.0% (audit)" in line_with("champion  ", picture(render(SNAPSHOT), width=60))
+
+
+def test_the_champion_line_gives_up_tasks_then_the_curve_then_intervals() -> None:
+    score = ChampionScore(benchmark="humaneval", passed_frac=0.585, tasks=164, interval=(0.508, 0.658))
+    one = change(champion_scores=(score,))
+    wanted = {
+        100: "champion  round 5   humaneval 58.5% [50.8, 65.8] of 164 tasks   ▁▁▁▁▁▁▁▁█",
+        60: "champion  round 5   humaneval 58.5% [50.8, 65.8]   ▁▁▁▁▁▁▁▁█",
+        50: "champion  round 5   humaneval 58.5% [50.8, 65.8]",
+        40: "champion  round 5   humaneval 58.5%",
+    }
+    assert {width: line_with("champion  ", picture(render(one), width=width)) for width in wanted} == wanted
+
+
+def test_how_true_the_pairs_are_is_told_over_all_rounds() -> None:
+    assert (
+        line_with("pairs     40", picture(render(SNAPSHOT), height=40)) == "pairs     40 of 72 true (56%), 8 inverted"
+    )
+    assert not any(line.startswith("pairs ") for line in picture(render(change(overviews=(OPEN,))), height=40))
+    assert not any(line.startswith("pairs ") for line in picture(render(SNAPSHOT), height=14)), "the table has it too"
+
+
+JUDGED = JudgedProblem(name="running_total", passed=("110", "010", "000"))
+
+
+def test_the_matrix_of_the_last_problem_stands_beside_the_stages() -> None:
+    lines = picture(render(change(judged=JUDGED)), width=120)
+    assert [line[95:].strip() for line in lines[1:5]] == ["running_total 3x3", "██░", "░█░", "░░░"]
+    assert lines[2].startswith("▶ code       ████")
+    narrow = picture(render(change(judged=JUDGED)), width=80)
+    assert [line[63:].strip() for line in narrow[1:5]] == ["running_tot… 3x3", "██░", "░█░", "░░░"]
+    assert "3 min left" in narrow[2]
+
+
+def test_a_matrix_that_is_too_large_says_so_and_one_without_room_is_a_line() -> None:
+    large = change(judged=JudgedProblem(name="f", passed=("01" * 40,) * 20))
+    lines = picture(render(large), width=120)
+    assert lines[8].endswith("+14")
+    assert max(map(len, lines)) <= 120
+    line = line_with("judged", picture(render(change(judged=JUDGED)), width=70, height=40))
+    assert line.startswith("pairs     40 of 72 true (56%), 8 inverted   judged running_total 3x3")
+
+
+def test_a_training_shows_its_loss_and_where_it_goes() -> None:
+    stage = StageLine(name="train", state="running", done=4, total=6, unit="steps", losses=(0.7, 0.6, 0.5, 0.4))
+    line = picture(render(change(stages=(stage,))))[1]
+    assert line == "▶ train      ████████████░░░░░░ 4/6 steps  loss 0.400 █▆▃▁"
+    done = dataclasses.replace(stage, state="done", total=6, wall_s=5.0, rate="95 tokens/s")
+    assert picture(render(change(stages=(done,))))[1] == "✓ train      6 steps  in 5.0 s  95 tokens/s  loss 0.400 █▆▃▁"
+    assert picture(render(change(stages=(stage,))), width=44)[1].endswith("4/6 steps  loss 0.400")
+
+
+def test_the_header_tells_what_is_left_of_the_run_where_it_is_known() -> None:
+    assert picture(render(change(left_s=7300.0)))[0].endswith("round 9 of 12  1 d 2 h, 2 h 01 min left")
+    assert picture(render(change(rounds=None)))[0].endswith("round 9  1 d 2 h")
+
+
+def test_what_is_left_is_told_from_the_rounds_that_are_finished() -> None:
+    finished = tuple(dataclasses.replace(turn(number), wall_s=100.0) for number in (1, 2))
+    assert run_left_s(finished, 5, 3, 40.0) == pytest.approx(2 * 100 + 60)
+    assert run_left_s(finished, 3, 3, 140.0) == 0.0
+    assert run_left_s((), 5, 1, 40.0) is None
+    assert run_left_s(finished, None, 3, 40.0) is None
 
 
 def test_the_machine_line_tells_cores_memory_and_a_gpu_where_there_is_one() -> None:
@@ -228,6 +295,9 @@ def test_a_terminal_without_unicode_gets_plain_ascii() -> None:
     lines = picture(render(change(log=("naïve — “quoted” ✓",), message="…" * 200)), encoding="ascii")
     text = "\n".join(lines)
     assert text.isascii()
+    curves = picture(render(change(judged=JUDGED, champion_scores=SNAPSHOT.champion_scores)), 120, encoding="ascii")
+    assert "##-" in curves[2]
+    assert "________#" in "\n".join(curves)
     for words in ("+ problems", "> code       ####--------------", ". tests", "na?ve", "-" * 80):
         assert words in text
     assert max(map(len, lines)) <= 80

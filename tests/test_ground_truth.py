@@ -14,15 +14,16 @@ from sandbox import Limits, Sandbox, SandboxUnavailable, Status, Verdict
 from selfplay import config, ground_truth
 from selfplay.benchmark import load
 from selfplay.benchmark_task import Task
-from selfplay.dashboard import ChampionScore
 from selfplay.errors import HostError
 from selfplay.grading import Grader
 from selfplay.ground_truth import UNAVAILABLE, host_facts, scorable
 from selfplay.models import ModelFiles
+from selfplay.paired import wilson_interval
 from selfplay.progress import LogTail, Progress, StopRequested
 from selfplay.resources import Resources
 from selfplay.scoring import Scorer
 from selfplay.session import Session
+from selfplay.snapshot import ChampionScore
 from selfplay.view import snapshot
 from state.records import GroundTruth, Score
 from state.store import Store
@@ -206,5 +207,7 @@ def test_the_picture_shows_how_many_tasks_were_left_out(store: Store, tmp_path: 
     with Resources() as resources:
         picture = snapshot(session, progress, resources, LogTail(), "bwrap")
     assert picture.champion_scores == (
-        ChampionScore(benchmark="humaneval", passed_frac=2 / 3, tasks=3, left_out=2, role="gate"),
+        ChampionScore(
+            benchmark="humaneval", passed_frac=2 / 3, tasks=3, interval=wilson_interval(2, 3), left_out=2, role="gate"
+        ),
     )
