@@ -182,6 +182,17 @@ def pairs(
 
 
 @app.command()
+def datasette(run: RunName = "default", runs_dir: RunsDir = Path("runs")) -> None:
+    """Write metadata.json beside a run's database: questions for datasette; prints the command that shows them.
+
+    Example: python run_loop.py datasette --run first
+    """
+    from selfplay.browse import write_metadata
+
+    raise typer.Exit(write_metadata(run, runs_dir))
+
+
+@app.command()
 def doctor(
     preset: Annotated[str | None, typer.Option(help="Preset to check for.")] = None, runs_dir: RunsDir = Path("runs")
 ) -> None:

@@ -280,7 +280,10 @@ def test_without_user_namespaces_a_run_refuses_and_names_the_fallback(tmp_path: 
     assert not runs.exists()
 
 
-@pytest.mark.parametrize("arguments", [(), ("status",), ("verify",), ("recover",), ("power",), ("doctor",)])
+COMMANDS = ("status", "watch", "report", "pairs", "datasette", "recover", "verify", "power", "doctor")
+
+
+@pytest.mark.parametrize("arguments", [(), *((name,) for name in COMMANDS)])
 def test_every_command_has_help_with_an_example(arguments: tuple[str, ...]) -> None:
     result = command(*arguments, "--help")
     assert result.returncode == 0

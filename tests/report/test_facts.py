@@ -139,22 +139,6 @@ def test_plots_show_the_figures_of_the_tables(store: Store) -> None:
         assert shares[total.rule, "true"]["low"] == pytest.approx(100 * wilson(total.good, total.measured)[0])
 
 
-def test_everything_is_read_at_one_moment(promoted: Path) -> None:
-    with (
-        Store.open(promoted / "a" / "run.db") as writer,
-        Store.open(promoted / "a" / "run.db", read_only=True) as reader,
-    ):
-        with reader.one_moment():
-            before = reader.count(Round)
-            writer.add(
-                rows.turn(9, outcome=None)
-                if not before
-                else dataclasses.replace(writer.all(Round)[0], id="x", number=9)
-            )
-            assert reader.count(Round) == before
-        assert reader.count(Round) == before + 1
-
-
 def test_samples_are_counted_by_what_became_of_them(store: Store) -> None:
     facts: Facts = read(store)
     for fate in facts.fates:
