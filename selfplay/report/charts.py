@@ -178,6 +178,7 @@ def training(rows: Sequence[Row]) -> Plot:
             alt.Chart(_data(starts)).mark_rule(color="#9aa3ae", strokeDash=[3, 3]).encode(x=alt.X("at:Q"))
         ] * bool(starts)
         several = len(lines) > 1
+        span = _span([_number(row[key]) for row in rows for key in lines if row[key] is not None])
         names = [key.removesuffix("_logp") for key in lines]
         for key, shade in lines.items():
             values = [
@@ -193,7 +194,7 @@ def training(rows: Sequence[Row]) -> Plot:
             )
             encoded = mark.encode(
                 x=alt.X("at:Q", title="step", axis=alt.Axis(format="d", tickMinStep=1, grid=False)),
-                y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),
+                y=alt.Y("value:Q", title=None, scale=alt.Scale(domain=span, nice=True)),
                 detail="round:N",
             )
             if several:
@@ -282,6 +283,13 @@ def reliability(rows: Sequence[Row]) -> Plot:
         "Dots with 95% intervals: share of true and of inverted pairs by selection rule. "
         "The table below has every figure.",
     )
+
+
+def _span(values: Sequence[float]) -> list[float]:
+    """Return the ends of an axis: those of the values, further apart where they are all alike."""
+    low, high = min(values), max(values)
+    room = 0.0 if high > low else max(0.05, 0.1 * abs(high))
+    return [low - room, high + room]
 
 
 def _share(value: str | float | None) -> float | None:
