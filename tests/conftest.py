@@ -27,6 +27,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from sandbox import Limits, Sandbox, SandboxUnavailable
 from selfplay.grading import Grader
+from state.store import Store
 
 from .leftovers import processes
 
@@ -146,7 +147,11 @@ def _promoted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests import scripted_loop
 
     runs = tmp_path_factory.mktemp("promoted")
-    scripted_loop.run(runs, "a", 2, overrides=("benchmark.limit=20", "gate.alpha=0.3", "gate.curtail=true"))
+    settings = ("benchmark.limit=20", "gate.alpha=0.3", "gate.curtail=true")
+    scripted_loop.run(runs, "a", 2, overrides=settings, adapter_skill=0.75)
+    with Store.open(runs / "a" / "run.db", read_only=True) as store:
+        rounds = [(turn.outcome, turn.pairs > 0) for turn in store.rounds_overview()]
+    assert rounds == [("promoted", True), ("kept", True)], "the script plays differently: choose another skill"
     return runs
 
 
