@@ -202,7 +202,7 @@ class Stand:
             outcome.missed += kill is not None and place is None
             if code not in expected(kill if place is not None else None):
                 outcome.wrong.append(f"start {number + 1} ended with {code}")
-            outcome.left += left_behind(folder, before, self.private)
+            outcome.left += [what for what in left_behind(folder, before, self.private) if what not in outcome.left]
             if kill is None or (code == 0 and place is None):
                 return
 
