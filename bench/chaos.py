@@ -59,15 +59,18 @@ OUTSIDE = (
     Way("SIGINT", "loop", (signal.SIGINT,), 20),
     Way("SIGINT twice", "loop", (signal.SIGINT, signal.SIGINT), 10),
 )
-SEVERAL, TRACED, LEVELS, RELAY = 20, 40, 10, 80
+SEVERAL, TRACED, LEVELS, RELAY = 20, 40, 10, 100
+NEW = 4
+"""The commits of a new database's schema, made under another name, and the first in the run's own file."""
 
 
-def plan(passages: Sequence[str], seed: int) -> list[Scenario]:
+def plan(passages: Sequence[str], seed: int, *, traced: bool = True) -> list[Scenario]:
     """Return every scenario, in a random order.
 
     Args:
         passages: What an undisturbed run passes: process, kind, number and place, with tabs between.
         seed: Of all that is drawn.
+        traced: The host can trace system calls; without it, none is died on.
     """
     draw = random.Random(seed)  # noqa: S311 (no secret)
     made: list[tuple[str, tuple[Kill, ...], tuple[str, ...]]] = []
@@ -96,16 +99,23 @@ def plan(passages: Sequence[str], seed: int) -> list[Scenario]:
         for number in range(LEVELS):
             kill = outside(strikes[number % len(strikes)], (signal.SIGKILL,))
             made.append((f"sandbox level {level}", (kill,), (f"sandbox.level={level}",)))
-    for number in range(TRACED):
+    for number in range(TRACED if traced else 0):
         call = CALLS[number % len(CALLS)]
         made.append(("on a system call", (Kill(call=call, share=draw.random()),), ()))
-    relay = Kill(death=Death(process="loop", kind="commit", number=1, when="after"))
-    made.append(("after every commit of one run", (relay,) * RELAY, ()))
+    first, other = (Kill(death=Death(process="loop", kind="commit", number=n, when="after")) for n in (NEW, 1))
+    made.append(("after every commit of one run", (first, *(other,) * RELAY), ()))
     draw.shuffle(made)
     return [
         Scenario(number=number, group=group, kills=kills, settings=settings)
         for number, (group, kills, settings) in enumerate(made, start=1)
     ]
+
+
+def traceable() -> bool:
+    """Return whether this host has strace, and lets it."""
+    if shutil.which("strace") is None:
+        return False
+    return subprocess.run(["strace", "-o", "/dev/null", "true"], capture_output=True, check=False).returncode == 0
 
 
 def point_group(death: Death) -> str:
@@ -161,7 +171,10 @@ def scripted(wanted: int | None, seed: int, lanes: int, out: Path) -> list[Outco
     print(f"undisturbed runs agree; folders looked at besides TMPDIR: {', '.join(first[0]['private']) or 'none'}")
     planned, log = out / "plan.jsonl", out / "scripted.jsonl"
     if not planned.exists():  # the number of passages may differ by a few between two runs
-        lines = [json.dumps(dataclasses.asdict(scenario)) for scenario in plan(first[0]["passages"], seed)]
+        lines = [
+            json.dumps(dataclasses.asdict(scenario))
+            for scenario in plan(first[0]["passages"], seed, traced=traceable())
+        ]
         planned.write_text("\n".join(lines) + "\n")
     scenarios = [Scenario.of(json.loads(line)) for line in planned.read_text().splitlines()][:wanted]
     done = {outcome.number: outcome for outcome in stored(log)}

@@ -110,9 +110,14 @@ def watch(asked: Watch, process: str) -> None:
     points = Points(asked, process)
 
     class Connection(sqlite3.Connection):
+        before = -1
+        """Changes before the transaction; one that changes nothing is no boundary."""
+
         def execute(self, sql: str, *rest: Any) -> sqlite3.Cursor:
             kind = sql.split(None, 1)[0].lower()
-            if kind not in ("begin", "commit"):
+            if kind == "begin":
+                self.before = self.total_changes
+            if kind not in ("begin", "commit") or (kind == "commit" and self.total_changes == self.before):
                 return super().execute(sql, *rest)
             found: sqlite3.Cursor = points(kind, lambda: super(Connection, self).execute(sql, *rest))
             return found
