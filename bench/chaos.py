@@ -60,7 +60,7 @@ OUTSIDE = (
     Way("SIGINT twice", "loop", (signal.SIGINT, signal.SIGINT), 10),
 )
 SEVERAL, TRACED, LEVELS, RELAY = 20, 40, 10, 100
-NEW = 4
+NEW = 3
 """The commits of a new database's schema, made under another name, and the first in the run's own file."""
 
 
