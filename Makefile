@@ -4,7 +4,7 @@ EXTRA := $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 SYNCED := .venv/.synced-$(EXTRA)
 RUN := $(UV) run --no-sync
 
-.PHONY: run test lint bench bench-sandbox env clean
+.PHONY: run test lint bench bench-sandbox chaos env clean
 
 run: env
 	$(RUN) python run_loop.py --rounds 1 --preset auto
@@ -24,6 +24,9 @@ bench: env
 
 bench-sandbox: env
 	$(RUN) python -m bench.sandbox
+
+chaos: env
+	$(RUN) python -m bench.chaos
 
 env: $(SYNCED)
 

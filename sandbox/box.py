@@ -197,7 +197,7 @@ class Sandbox:
     def _work(self, index: int, ready: Future[None]) -> None:
         """Serve tasks in one thread; the jails die with the thread that started them."""
         try:
-            worker = Worker(self._level, self._limits, FIRST_PRIVATE_UID + JAILS * index, self._libraries)
+            worker = self._start(index)
         except JailDied as error:
             ready.set_exception(error)
             return
@@ -212,6 +212,14 @@ class Sandbox:
             except BaseException as error:  # noqa: BLE001 (handed to the caller's thread)
                 future.set_exception(error)
         worker.close()
+
+    def _start(self, index: int) -> Worker:
+        """Start a worker; try twice, because a jail that was killed from outside says nothing about the level."""
+        uid = FIRST_PRIVATE_UID + JAILS * index
+        try:
+            return Worker(self._level, self._limits, uid, self._libraries)
+        except JailDied:
+            return Worker(self._level, self._limits, uid, self._libraries)
 
 
 def _row(code: str, matrix: Matrix) -> Callable[[Worker], Row]:

@@ -39,6 +39,8 @@ class Raw:
     trust: Trust = "split"
     ended: int | None = None
     """Wait status of the process that ran the code."""
+    killed: bool = False
+    """Ended by SIGKILL well within its limits: by itself, or by the host, which may have run out of memory."""
 
     def explain(self, ended: int, report: dict[str, Any], limits: Limits) -> None:
         """Name the status of a code process that ended before it answered."""
@@ -54,6 +56,7 @@ class Raw:
             self.status, self.detail = "memory", f"ended by {name} near the memory limit"
         else:
             self.status, self.detail = "crashed", f"the code was ended by {name}"
+            self.killed = number == signal.SIGKILL
 
     def finish(self, report: dict[str, Any], limits: Limits) -> None:
         """Say what the ending of its processes means, once the zygote has reported it."""

@@ -121,17 +121,27 @@ class Worker:
         if row.ending == "timeout" and (patience := self._patience(row.report["cpu_s"], self.limits.wall_s)):
             self.reruns += 1
             row = self._twice(code, matrix, chunk, patience)
+        raw = self._unanswered(row)
+        if raw is not None and raw.killed:
+            row = self._twice(code, matrix, chunk)
+            raw = self._unanswered(row)
+        return row.cells if raw is None else dict.fromkeys(cells, raw)
+
+    def _unanswered(self, row: Row) -> Raw | None:
+        """Return what became of a code that ended before its first cell; None where there are cells."""
         if row.ending in ("finished", "broken"):
-            return row.cells
+            return None
         raw = Raw(row.ending, row.detail, row.wall_s, row.report["cpu_s"], row.report["cpu_s"], row.report["peak_rss"])
         if raw.status == "died":
             raw.explain(row.report["status"], row.report, self.limits)
         elif raw.status == "timeout":
             raw.detail = f"loading the code took longer than {self.limits.wall_s} s"
-        return dict.fromkeys(cells, raw)
+        return raw
 
     def _settle(self, code: str, matrix: Matrix, cell: int, raw: Raw) -> Raw:
         """Return the final word on a cell: run again, or in one process, where that is called for."""
+        if raw.killed:  # perhaps by the host; a code that ends itself in this way does it again
+            raw = self._twice(code, matrix, [cell]).cells.get(cell, raw)
         if raw.status == "unsplittable":
             return self._in_process(code, matrix, cell, raw.detail)
         if raw.status == "timeout" and (patience := self._patience(raw.cpu_s, raw.wall_s)):
@@ -237,6 +247,8 @@ class Worker:
         """Run code and test in one process, because the test cannot be split."""
         wall_s = 2 * self.limits.wall_s
         raw = self._once_or_twice(code, matrix, cell, wall_s)
+        if raw.killed:
+            raw = self._once_or_twice(code, matrix, cell, wall_s)
         if raw.status == "timeout" and (patience := self._patience(raw.cpu_s, raw.wall_s)):
             self.reruns += 1
             raw = self._in_time(self._once_or_twice(code, matrix, cell, wall_s * patience))

@@ -118,31 +118,36 @@ class Loop:
     # -- problems -----------------------------------------------------------------------------------------------------
 
     def choose_problems(self, round_: Round) -> list[Problem]:
-        """Draw the round's problems, asking the model once for a signature where a problem has none."""
+        """Draw the round's problems, asking the model once for a signature where a problem has none.
+
+        A problem that gets none is dropped as the stage ends, and the stage keeps the draw: a later start would draw
+        others from the problems that are left.
+        """
+        done = self.store.stage(round_.id, "problems")
+        if done is not None:
+            return self._with_signature(json.loads(done.detail or "{}")["drawn"])
         usable = [problem for problem in self.store.all(Problem) if problem.dropped is None]
-        chosen = list(problems.choose(usable, self.config.problems.per_round, self.config.seed, round_.number))
+        chosen = problems.choose(usable, self.config.problems.per_round, self.config.seed, round_.number)
         nameless = {problem.id: problem for problem in chosen if problem.signature is None}
-        if self.ledger.done(round_, "problems"):
-            return [problem for problem in chosen if problem.id not in nameless]
+        drawn = [problem.id for problem in chosen]
         self.room.check("problems", round_)
         with self.ledger.stage(round_, "problems", len(chosen), "problems") as stage:
             if nameless:
                 generator = self.tools.engines.serving(self.weights(round_.champion_id))
                 for answer in generator.generate([self._signature_request(problem) for problem in nameless.values()]):
                     problem = nameless[answer.request_id]
-                    found = prompts.parse_signature(answer.completions[0].text)
-                    with self.store.transaction():
-                        self.store.replace(
-                            replace(problem, signature=found[0], entry_point=found[1])
-                            if found
-                            else replace(problem, dropped="the model gave no usable signature")
-                        )
+                    if found := prompts.parse_signature(answer.completions[0].text):
+                        with self.store.transaction():
+                            self.store.replace(replace(problem, signature=found[0], entry_point=found[1]))
+                    else:
+                        stage.changed.append(replace(problem, dropped="the model gave no usable signature"))
                     self.progress.check_stop()
-            stage.facts = {"problems": len(chosen), "without_signature": len(nameless)}
-        wanted = {problem.id for problem in chosen}
-        return [
-            problem for problem in self.store.all(Problem) if problem.id in wanted and problem.signature is not None
-        ]
+            stage.facts = {"problems": len(chosen), "without_signature": len(stage.changed), "drawn": drawn}
+        return self._with_signature(drawn)
+
+    def _with_signature(self, drawn: list[str]) -> list[Problem]:
+        """Return those of the drawn problems that can be asked."""
+        return [problem for problem in self.store.all(Problem) if problem.id in drawn and problem.signature is not None]
 
     def _signature_request(self, problem: Problem) -> Request:
         return Request(

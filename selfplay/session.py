@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 import psutil
 from filelock import FileLock, Timeout
 
-from selfplay import __version__, config
+from selfplay import __version__, config, worker_files
 from selfplay.errors import UserError
 from state import StoreError
 from state.records import Problem, Run, content_id
@@ -191,6 +191,7 @@ def open_run(
     """
     for name in ("logs", "adapters", "merged", "work"):
         (folder / name).mkdir(mode=0o700, exist_ok=True)
+    worker_files.clear_all(folder / "logs")
     store = Store.open(folder / DATABASE, create=True)
     runs = store.all(Run)
     if runs:

@@ -28,6 +28,7 @@ from typing import Self
 
 import psutil
 
+from selfplay import worker_files
 from selfplay.channel import Json
 from selfplay.errors import HostError
 
@@ -169,7 +170,7 @@ class Worker:
                     stdin=subprocess.DEVNULL,
                     stdout=sink,
                     stderr=subprocess.STDOUT,
-                    env=environment(env),
+                    env=environment(env) | worker_files.temporary_folder(log),
                     pass_fds=passed,
                     start_new_session=True,
                 )
@@ -233,6 +234,7 @@ class Worker:
                 process.kill()
         for descriptor in (self._to_child, self._from_child, self._life):
             os.close(descriptor)
+        worker_files.clear(self.log)
 
     def __enter__(self) -> Self:
         return self

@@ -1,8 +1,7 @@
 """Real classes behind the product's seams, with a script in place of a model.
 
-`ScriptedGenerator` answers from the problems' references and the benchmarks' own solutions: right for some samples,
-wrong for others, by a hash of (weights, request, sample). `scripted_training` writes a small real adapter folder. Both
-keep the stages' real contracts (streaming, progress, restart points), so that the loop, the store, the sandbox, the
+`ScriptedGenerator` answers from a script (script.py). `scripted_training` writes a small real adapter folder. Both keep
+the stages' real contracts (streaming, progress, restart points), so that the loop, the store, the sandbox, the
 selection and the gate under test are the product's own.
 """
 
@@ -11,39 +10,24 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from selfplay.benchmark_task import Task
 from selfplay.engines import Weights
 from selfplay.generate import Answer, Completion, Request
 from selfplay.train import ADAPTER_FILES, TrainJob, TrainResult, adapter_sha256
-from state.records import Problem
-
-
-def share(*parts: object) -> float:
-    """Return a number in [0, 1) that depends on nothing but `parts`."""
-    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:6], "big") / 2**48
-
-
-def wrong(problem: Problem, flavour: int) -> str:
-    """Return a program that compiles and is wrong in one of several ways."""
-    bodies = ("return None", "return 0", "return args[0]", "raise ValueError('no')", "return []", "return str(args)")
-    return f"def {problem.entry_point}(*args):\n    {bodies[flavour % len(bodies)]}\n"
+from tests.script import Script
 
 
 @dataclass
 class ScriptedGenerator:
-    """Answers like a model that is right with probability `skill(weights)`."""
+    """Answers as its script says."""
 
     weights: Weights
-    problems: Mapping[str, Problem]
-    tasks: Mapping[str, Task]
-    skill: Callable[[str], float]
-    delay_s: float = 0.0
+    script: Script
     asked: list[str] = field(default_factory=list)
 
     @property
@@ -56,8 +40,10 @@ class ScriptedGenerator:
         done = 0
         for request in requests:
             self.asked.append(request.id)
-            time.sleep(self.delay_s)
-            texts = [self._text(request, position) for position in range(request.n)]
+            time.sleep(self.script.delay_s)
+            texts = [
+                self.script.reply(self.weights.id, request.id, request.seed, position) for position in range(request.n)
+            ]
             completions = tuple(
                 Completion(text=text, tokens=len(text) // 4 + 1, finish_reason="stop") for text in texts
             )
@@ -65,23 +51,6 @@ class ScriptedGenerator:
             if on_progress is not None:
                 on_progress(done)
             yield Answer(request_id=request.id, prompt_tokens=50, completions=completions)
-
-    def _text(self, request: Request, position: int) -> str:
-        """Return what follows the request's prefill, which opens a block of Python."""
-        if request.id in self.tasks:
-            task = self.tasks[request.id]
-            good = share(self.weights.id, request.id) < self.skill(self.weights.id)
-            return task.canonical if good else "pass"
-        kind, _, problem_id = request.id.partition(":")
-        problem = self.problems[problem_id]
-        draw = share(self.weights.id, request.id, request.seed, position)
-        if kind == "test":
-            tests = json.loads(problem.reference_tests or "[]")
-            lines = [*tests, f"assert {problem.entry_point}(1) == 'surely not'"]
-            return "\n".join(lines).removeprefix(f"assert {problem.entry_point}")
-        good = draw < self.skill(self.weights.id)
-        source = problem.reference if good else wrong(problem, int(draw * 1000))
-        return f"# {position}\n{source}"
 
     def close(self) -> None:
         """Nothing to end."""

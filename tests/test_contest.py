@@ -29,7 +29,8 @@ from state.records import Adapter, Promotion, Score, content_id
 from state.store import Store
 from tests import scripted_loop
 from tests.fakes import ScriptedGenerator
-from tests.test_rounds import rows
+from tests.script import Script
+from tests.tables import rows
 
 ROOT = Path(__file__).parent.parent
 CHAMPION, CANDIDATE = Weights(id="champion", adapter=None), Weights(id="candidate", adapter=None)
@@ -76,9 +77,9 @@ def played(
         scorer = Scorer(store, box, SECTION, TASKS, 0, progress)
         stack.callback(scorer.close)
         contest = Contest(store, scorer, config.Gate(curtail=curtail))
-        tasks = {f"{name}:{task.id}": task for name, group in TASKS.items() for task in group}
+        tasks = {f"{name}:{task.id}": task.canonical for name, group in TASKS.items() for task in group}
         made = Shuffled if shuffled else ScriptedGenerator
-        engines = Engines(lambda weights: made(weights, {}, tasks, lambda key: skill[key]))
+        engines = Engines(lambda weights: made(weights, Script(problems={}, tasks=tasks, skills=skill)))
         scorer.run(CHAMPION, engines)
         contest.score(CHAMPION, CANDIDATE, engines)
         decision = contest.decide(CHAMPION, CANDIDATE)

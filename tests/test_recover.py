@@ -23,9 +23,10 @@ from state import repair
 from state.records import Adapter, Promotion, Reply, Round
 from state.store import Store
 from tests import scripted_loop
+from tests.tables import rows
 from tests.test_cli import command
 from tests.test_retention import PROMOTING, SKILL
-from tests.test_rounds import ROOT, rows
+from tests.test_rounds import ROOT
 
 ROUNDS = 3
 SETTINGS = (*PROMOTING, "keep.rejected=9", "benchmark.limit=16")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -13,32 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from state.records import TABLES, Adapter, Matrix, Pair, Promotion, Reply, Round, Sample, Score, Stage
+from state.records import Adapter, Matrix, Pair, Promotion, Reply, Round, Sample, Score, Stage
 from state.store import Store
 from tests import scripted_loop
+from tests.tables import rows
 
 ROOT = Path(__file__).parent.parent
-UNSTABLE = {
-    "wall_s", "cpu_s", "peak_rss_bytes", "created_at", "started_at", "finished_at", "model_s", "sandbox_s",
-    "checked_at", "host", "code_version",
-}  # fmt: skip
-"""Columns that tell when and how fast, not what."""
-NOT_COMPARED = {"stages": {"tokens", "executions", "detail"}}
-"""A killed start's counters are gone; the rows that they counted are compared instead."""
-
-
-def rows(database: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Return every table's rows, without the columns that tell when and how fast."""
-    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
-    try:
-        found = {}
-        for table, record in TABLES.items():
-            left_out = UNSTABLE | NOT_COMPARED.get(table, set())
-            columns = [name for name in record.__dataclass_fields__ if name not in left_out]
-            found[table] = sorted(connection.execute(f"SELECT {', '.join(columns)} FROM {table}").fetchall(), key=repr)  # noqa: S608
-        return found
-    finally:
-        connection.close()
 
 
 def start(runs_dir: Path, name: str, rounds: int, delay_s: float) -> subprocess.Popen[bytes]:
@@ -113,6 +92,13 @@ def test_repeating_the_command_changes_nothing(tmp_path: Path, undisturbed: Path
     assert rows(runs / "a" / "run.db") == first
     scripted_loop.run(runs, "a", 2)
     assert rows(runs / "a" / "run.db") == rows(undisturbed / "run.db")
+
+
+def test_merged_weights_left_by_a_kill_after_the_last_decision_go_at_the_next_start(tmp_path: Path) -> None:
+    scripted_loop.run(tmp_path, "a", 1)
+    (tmp_path / "a" / "merged" / "0123456789abcdef").mkdir()
+    scripted_loop.run(tmp_path, "a", 1)
+    assert list((tmp_path / "a" / "merged").iterdir()) == []
 
 
 @pytest.mark.parametrize("stage", ["code", "tests", "judge", "select", "train", "benchmark", "gate"])

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -91,6 +92,30 @@ def test_a_jail_that_dies_is_replaced_and_the_execution_repeated(level: str, rol
         sorted((p for p in leaves if p.is_running()), key=lambda p: p.pid)[role].kill()
         verdict = box.run(GOOD, "assert f() == 1, 'x'", entry_point="f")
         assert verdict.status is Status.PASSED, verdict
+
+
+@pytest.mark.parametrize("level", ["bwrap", "landlock"])
+@pytest.mark.parametrize("code", ["time.sleep(0.5)\ndef f(): return 1", "def f():\n    time.sleep(0.5)\n    return 1"])
+def test_a_code_that_the_host_kills_is_run_again(level: str, code: str) -> None:
+    """As the kernel does when memory runs out: the code did nothing wrong."""
+    with open_or_skip(level) as box, ThreadPoolExecutor(1) as pool:
+        assert box.run(GOOD, PASSES, entry_point="f").passed
+        before = {p.pid for p in zygotes(os.getpid())}
+        verdict = pool.submit(box.run, f"import time\n{code}", "assert f() == 1, 'x'", entry_point="f")
+        assert soon(lambda: bool({p.pid for p in zygotes(os.getpid())} - before))
+        time.sleep(0.2)
+        struck = [p for p in zygotes(os.getpid()) if p.pid not in before]
+        for process in struck:
+            process.kill()
+        assert struck
+        assert verdict.result().status is Status.PASSED, verdict.result()
+
+
+@pytest.mark.parametrize("code", ["os.kill(os.getpid(), 9)\ndef f(): pass", "def f(): os.kill(os.getpid(), 9)"])
+def test_a_code_that_kills_itself_has_crashed(code: str) -> None:
+    with open_or_skip("bwrap") as box:
+        verdict = box.run(f"import os\n{code}", PASSES, entry_point="f")
+        assert verdict.status is Status.CRASHED, verdict
 
 
 def test_a_host_that_cannot_restart_a_jail_is_an_error_and_not_a_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
