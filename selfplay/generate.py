@@ -279,7 +279,7 @@ class VllmGenerator:
 
 
 def _parse(message: Json, left: Mapping[str, Request]) -> Answer | int | None:
-    """Return a worker's answer to a request that has none, or its number of unfinished tokens; None for anything else."""
+    """Return a worker's answer to a request that has none, or its number of unfinished tokens; None for all else."""
     if "answer" not in message:
         tokens = message.get("unfinished_tokens")
         return tokens if isinstance(tokens, int) else None

@@ -171,8 +171,8 @@ def adapter_sha256(folder: Path) -> str:
             data = (folder / name).read_bytes()
         except OSError as error:
             raise DiskFailed(
-                f"adapter {folder}: {name} cannot be read ({error.strerror or error}); put the folder back from a copy, "
-                "or start another run"
+                f"adapter {folder}: {name} cannot be read ({error.strerror or error}); put the folder back from a "
+                "copy, or start another run"
             ) from error
         digest.update(f"{name} {len(data)}\n".encode())
         digest.update(data)
