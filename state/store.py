@@ -34,7 +34,7 @@ _ORDER: dict[type, str] = {
     records.Run: "created_at, id",
     records.Problem: "source, position, id",
     records.Round: "number, id",
-    records.Stage: "started_at, id",
+    records.Stage: "instr('problems code tests judge select train benchmark gate', name), id",
     records.Reply: "problem_id, kind, position",
     records.Sample: "problem_id, kind, (SELECT r.position FROM replies r WHERE r.id = reply_id), position, id",
     records.Execution: "problem_id, role, code_id, test_id, id",
