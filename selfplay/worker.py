@@ -215,7 +215,7 @@ class Worker:
                 select.select([], [self._to_child], [], POLL_S)
                 self._heed(silence.look())
             except BrokenPipeError as error:
-                raise self._died() from error
+                raise self._died(self._wait()) from error
 
     def messages(self) -> Iterator[Json]:
         """Yield the worker's messages as they come; ends when the worker exits with status 0.
@@ -296,9 +296,10 @@ class Worker:
                 if len(self._buffer) > MESSAGE_BYTES:
                     raise self.ended(f"sent what is no message ({bytes(self._buffer[:60])!r})")
             elif ended or readable:
-                if self._wait() == 0:
+                status = self._wait()
+                if status == 0:
                     return None
-                raise self._died()
+                raise self._died(status)
             self._heed(silence.look(news=bool(data)))
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line
@@ -308,8 +309,7 @@ class Worker:
         if self.deadline_s is not None and silent_s > self.deadline_s:
             raise self.ended(f"said nothing for {self.deadline_s:.0f} s")
 
-    def _died(self) -> HostError:
-        status = self._wait()
+    def _died(self, status: int | None) -> HostError:
         if status is None:
             return self._failure(f"closed its pipe and did not end within {EXIT_S:.0f} s")
         how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"

@@ -14,7 +14,6 @@ import psutil
 import pytest
 
 from selfplay import session
-from state import StoreError
 from state.records import Problem, Reply, Round, Stage
 from state.store import Store
 from tests import faulty_loop
@@ -269,16 +268,18 @@ def test_after_a_reboot_a_stale_lock_and_a_process_id_that_is_somebody_elses_do_
         innocent.kill()
 
 
-def test_a_write_ahead_log_of_another_time_does_not_pass_unnoticed(
-    tmp_path: Path, finished: Path, killed: Path
+def test_a_write_ahead_log_of_another_time_is_refused_and_both_files_are_left_as_they_are(
+    tmp_path: Path, finished: Path, killed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As after putting back a copy of run.db alone, and leaving what lay beside it."""
     shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
-    shutil.copy(killed / "a" / "run.db-wal", tmp_path / "a" / "run.db-wal")
-    try:
-        with Store.open(database(tmp_path)):
-            pass
-    except StoreError as error:
-        assert "damaged" in str(error)  # noqa: PT017
-    else:
-        assert rows(database(tmp_path)) in (rows(database(finished)), rows(database(killed)))
+    foreign = tmp_path / "a" / "run.db-wal"
+    shutil.copy(killed / "a" / "run.db-wal", foreign)
+    before = database(tmp_path).read_bytes(), foreign.read_bytes()
+    assert faulty_loop.run(tmp_path, "a", 1) == 3
+    (message,) = capsys.readouterr().err.splitlines()
+    assert f"{database(tmp_path)} is damaged" in message
+    assert "if it was put back from a copy, remove run.db-wal beside it" in message
+    assert (database(tmp_path).read_bytes(), foreign.read_bytes()) == before
+    foreign.unlink()
+    goes_on(tmp_path)

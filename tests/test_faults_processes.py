@@ -142,7 +142,7 @@ def test_jails_that_stand_still_are_replaced_and_every_execution_gets_its_verdic
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert faulty_loop.run(tmp_path, "a", 1, "jails:SIGSTOP@test") == 0
-    assert "starting it again" in caplog.text
+    assert "the sandbox has finished no execution for 3 s; starting it again" in caplog.text
     assert rows(database(tmp_path)) == undisturbed()
 
 
