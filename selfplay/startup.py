@@ -35,7 +35,7 @@ from selfplay.resources import Resources
 from selfplay.room import serves_merged
 from selfplay.rounds import Loop, Tools
 from selfplay.session import Session
-from selfplay.terminal import RunLog, ScreenLog, let_go, terminals
+from selfplay.terminal import RunLog, ScreenLog
 from selfplay.train import train
 from selfplay.view import snapshot
 from state.records import Problem, Run
@@ -261,13 +261,10 @@ def _stop_on_signal(progress: Progress) -> Iterator[None]:
 
     The end of the terminal (SIGHUP) is a request to stop as well, unless that was to be ignored (`nohup`).
     """
-    screens = terminals()
 
     def handler(number: int, _frame: object) -> None:
-        if number == signal.SIGHUP:
-            let_go(screens)
-            if progress.stop:  # the shell and the kernel may both have sent one
-                return
+        if number == signal.SIGHUP and progress.stop:  # the shell and the kernel may both have sent one
+            return
         if progress.stop:
             raise KeyboardInterrupt
         progress.stop = True

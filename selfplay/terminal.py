@@ -15,19 +15,11 @@ from rich.console import Console, RenderableType
 
 log = logging.getLogger(__name__)
 
-STANDARD = (0, 1, 2)
 
-
-def terminals() -> list[int]:
-    """Return which of the standard descriptors are a terminal."""
-    return [descriptor for descriptor in STANDARD if os.isatty(descriptor)]
-
-
-def let_go(descriptors: list[int]) -> None:
-    """Make descriptors lead nowhere: whoever writes to a terminal that is gone gets an error for it."""
+def let_go(descriptor: int) -> None:
+    """Make a descriptor lead nowhere: whoever writes to a terminal that is gone gets an error for it, every time."""
     nowhere = os.open(os.devnull, os.O_RDWR)
-    for descriptor in descriptors:
-        os.dup2(nowhere, descriptor)
+    os.dup2(nowhere, descriptor)
     os.close(nowhere)
 
 
@@ -37,7 +29,7 @@ def tell(console: Console, what: RenderableType) -> None:
         console.print(what)
     except OSError:
         with contextlib.suppress(OSError, ValueError):
-            let_go([console.file.fileno()])  # or what is left in the buffer fails again at the exit
+            let_go(console.file.fileno())  # or what is left in the buffer fails again at the exit
 
 
 class ScreenLog(logging.StreamHandler):  # type: ignore[type-arg]
@@ -47,7 +39,7 @@ class ScreenLog(logging.StreamHandler):  # type: ignore[type-arg]
         """Let a screen go that takes nothing any more."""
         if isinstance(sys.exc_info()[1], OSError):
             with contextlib.suppress(OSError, ValueError):
-                let_go([self.stream.fileno()])
+                let_go(self.stream.fileno())
         else:
             super().handleError(record)
 

@@ -49,6 +49,9 @@ class Script:
                 child = subprocess.Popen(["sleep", "1000"], start_new_session=True)
                 print(f"waiting for {child.pid}", flush=True)  # noqa: T201
                 time.sleep(1000)
+            case "pause":
+                print("pausing", flush=True)  # noqa: T201
+                time.sleep(2.0)
             case "stop":
                 os.kill(os.getpid(), signal.SIGSTOP)
             case "crash":

@@ -28,7 +28,20 @@ from state.records import Execution, Reply, Round
 from state.store import Store
 from tests import faulty_loop
 from tests.fakes import ScriptedGenerator
-from tests.faults import ROOT, command, environment, finish, rows, script, start, starts, suffer, undisturbed, until
+from tests.faults import (
+    ROOT,
+    command,
+    environment,
+    finish,
+    outcomes,
+    rows,
+    script,
+    start,
+    starts,
+    suffer,
+    undisturbed,
+    until,
+)
 from tests.test_generate import ask
 
 PATIENCE = Watchdog(start_s=3.0, token_s=3.0, step_s=3.0, starts=3)
@@ -168,16 +181,21 @@ def signal_all(processes: list[psutil.Process], number: int) -> None:
 
 def test_a_run_that_was_stopped_and_continued_neither_restarts_workers_nor_changes_a_verdict(tmp_path: Path) -> None:
     """SIGSTOP for longer than every deadline, in the midst of executions and while the engine is being waited for."""
-    script(tmp_path, engine=[(None, "")])
+    script(tmp_path, engine=[(4, "pause"), (None, "")])  # the first problem has its codes and tests by then
     (tmp_path / "slow").touch()
     process = start(tmp_path)
-    log = tmp_path / "a" / "logs" / "run.log"
-    until(lambda: log.exists() and "tests done" in log.read_text())
-    stopped = tree(process)
+    log = tmp_path / "a" / "logs" / "generate.log"
+    until((tmp_path / "script" / "engine-starts").exists)
+    stopped = tree(process)  # takes a moment, so it is made beforehand
+    until(lambda: "pausing" in log.read_text())
     signal_all(stopped, signal.SIGSTOP)
     time.sleep(5.0)
+    signal_all(stopped[:1], signal.SIGCONT)  # who waits is awake before those that are waited for
+    time.sleep(0.7)
     signal_all(stopped, signal.SIGCONT)
-    assert finish(process).returncode == 0
+    result = finish(process)
+    assert result.returncode == 0, result.stderr
+    assert "again" not in result.stderr
     assert len(starts(tmp_path, "engine")) == 2  # the champion's and the candidate's
     matrices = [row[:-2] for row in rows(database(tmp_path))["matrices"]]
     assert matrices == [row[:-2] for row in undisturbed()["matrices"]]
@@ -202,17 +220,17 @@ def test_of_two_starts_at_once_one_runs_and_the_other_is_refused_with_its_proces
 
 def test_a_stop_that_reaches_workers_and_run_alike_is_a_stop_and_costs_no_round(tmp_path: Path) -> None:
     """As a service manager does it: SIGTERM to every process."""
+    once = "watchdog.starts=1"
     script(tmp_path, engine=[(2, "hang"), (None, "")])
-    process = start(tmp_path)
+    process = start(tmp_path, "none", once)
     log = tmp_path / "a" / "logs" / "generate.log"
     until(lambda: log.exists() and "waiting for" in log.read_text())
     signal_all(tree(process), signal.SIGTERM)
     result = finish(process)
     assert result.returncode == 0, result.stderr
-    with Store.open(database(tmp_path), read_only=True) as store:
-        assert [round_.outcome for round_ in store.all(Round)] == [None]
-    assert faulty_loop.run(tmp_path, "a", 1) == 0
-    assert rows(database(tmp_path)) == undisturbed()
+    assert outcomes(tmp_path) == [(None, "")]
+    assert faulty_loop.run(tmp_path, "a", 1, "none", once) == 0
+    assert outcomes(tmp_path)[0][0] == "kept"
 
 
 @contextlib.contextmanager
