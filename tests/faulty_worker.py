@@ -91,7 +91,7 @@ def trainer(message: Json, channel: Channel) -> None:
     script = Script(job.model, "trainer", channel, batching.batch_size)
     script.reach(-1)
     channel.send({"load_s": 0.1})
-    steps = []
+    steps: list[Json] = []
 
     def on_step(step: Json) -> None:
         script.reach(len(steps))

@@ -8,18 +8,17 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import psutil
 import pytest
 
-from selfplay import session
 from state.records import Problem, Reply, Round, Stage
 from state.store import Store
 from tests import faulty_loop
-from tests.faults import NAMESPACE, ROOT, command, environment, finish, rows, script, start, suffer, undisturbed
-
-SAID = "everything finished so far is kept"
+from tests.faults import NAMESPACE, command, environment, finish, script, start, suffer, undisturbed
+from tests.test_rounds import ROOT, rows
 
 
 def database(runs: Path) -> Path:
@@ -242,7 +241,7 @@ def test_a_torn_adapter_file_stops_the_run_until_it_is_whole_again(
 def test_a_clock_that_jumps_back_a_day_changes_nothing_but_the_times(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "datetime", session.datetime)
+    monkeypatch.setattr("selfplay.session.datetime", datetime)
     assert faulty_loop.run(tmp_path, "a", 1, "clock:-86400@score") == 0
     assert rows(database(tmp_path)) == undisturbed()
     with Store.open(database(tmp_path), read_only=True) as store:
