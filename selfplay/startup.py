@@ -21,7 +21,7 @@ import platformdirs
 from rich.console import Console
 
 from sandbox import Limits, Sandbox
-from selfplay import benchmark, config, decontaminate, models, problems, retention, session
+from selfplay import benchmark, config, models, problems, retention, session
 from selfplay.benchmark_files import DATA_DIR_VARIABLE
 from selfplay.benchmark_task import Task
 from selfplay.config import Config, Keep
@@ -100,6 +100,8 @@ def load_problems(settings: Config, tasks: dict[str, tuple[Task, ...]]) -> tuple
     """
     found = problems.load(settings.problems.source, data_dir=data_dir(settings))
     if settings.problems.decontaminate:
+        from selfplay import decontaminate  # scipy comes with it: half a second that other starts can spare
+
         overlaps = decontaminate.overlaps(found, [task for name in tasks for task in tasks[name]])
         found = tuple(replace(problem, dropped=overlaps.get(problem.id)) for problem in found)
         if overlaps:

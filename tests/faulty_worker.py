@@ -64,8 +64,10 @@ class Script:
                 self.hoard = bytearray(self.appetite * HUNGER_BYTES)
             case "garbage":
                 os.write(self.channel._write_fd, b'{"batch": \xff\xfe\x00\n')
+                time.sleep(1000)
             case "nonsense":
                 self.channel.send({"step": "seven", "batch": 1, "answer": {"request_id": "nobody's"}})
+                time.sleep(1000)
             case "eio":
                 broken_disk.refuse("fsync", errno.EIO)
             case "full":

@@ -102,11 +102,8 @@ def test_a_broken_disk_under_the_adapter_folder_stops_the_run_and_costs_no_round
     goes_on(tmp_path)
 
 
-@pytest.mark.parametrize("error", ["EIO", "EROFS"])
-def test_a_broken_disk_under_the_database_stops_the_run_which_goes_on_once_it_is_mended(
-    tmp_path: Path, error: str
-) -> None:
-    result = suffer(tmp_path, f"pwrite64:{error}@score")
+def test_a_broken_disk_under_the_database_stops_the_run_which_goes_on_once_it_is_mended(tmp_path: Path) -> None:
+    result = suffer(tmp_path, "pwrite64:EIO@score")
     assert result.returncode == 3, result.stderr
     (last,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     assert "run.db: reading or writing failed" in last

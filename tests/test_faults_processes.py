@@ -121,16 +121,14 @@ def trained(runs: Path) -> tuple[TrainResult, list[int]]:
     return result, told
 
 
-@pytest.mark.parametrize(
-    ("how", "batches"), [("hang", [4, 4]), ("garbage", [4, 4]), ("nonsense", [4, 4]), ("crash", [4, 4])]
-)
+@pytest.mark.parametrize("how", ["hang", "nonsense", "crash"])
 def test_a_training_that_fails_is_ended_reported_and_goes_on(
-    tmp_path: Path, how: str, batches: list[int], caplog: pytest.LogCaptureFixture
+    tmp_path: Path, how: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     script(tmp_path, trainer=[(3, how), (None, "")])
     result, told = trained(tmp_path)
     assert (result.outcome, told) == ("trained", [1, 2, 3, 4, 5, 6])
-    assert [batch for _, batch in starts(tmp_path, "trainer")] == batches
+    assert [batch for _, batch in starts(tmp_path, "trainer")] == [4, 4]
     assert "worker tests.faulty_worker" in caplog.text
     assert "the end of its log" in caplog.text
 
@@ -139,7 +137,7 @@ def test_a_loop_whose_workers_fail_in_every_way_ends_like_an_undisturbed_one(tmp
     script(
         tmp_path,
         engine=[(2, "hang"), (2, "garbage"), (1, "killed"), (1, "nonsense"), (None, "")],
-        trainer=[(3, "crash"), (5, "killed"), (None, "")],
+        trainer=[(3, "garbage"), (5, "killed"), (None, "")],
     )
     assert faulty_loop.run(tmp_path, "a", 1) == 0
     assert len(starts(tmp_path, "trainer")) == 3
@@ -155,12 +153,6 @@ def test_jails_that_stand_still_are_replaced_and_every_execution_gets_its_verdic
 ) -> None:
     assert faulty_loop.run(tmp_path, "a", 1, "jails:SIGSTOP@test") == 0
     assert "the sandbox has finished no execution for 3 s; starting it again" in caplog.text
-    assert rows(database(tmp_path)) == undisturbed()
-
-
-@pytest.mark.isolation
-def test_jails_that_are_killed_are_replaced_and_every_execution_gets_its_verdict(tmp_path: Path) -> None:
-    assert faulty_loop.run(tmp_path, "a", 1, "jails:SIGKILL@test") == 0
     assert rows(database(tmp_path)) == undisturbed()
 
 
@@ -242,6 +234,8 @@ def on_a_terminal(words: list[str], *, deaf: bool = False) -> Iterator[tuple[sub
         fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
         if deaf:
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        else:  # the tests themselves may run under nohup
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
     process = subprocess.Popen(
         words, cwd=ROOT, env=environment() | {"TERM": "xterm"},

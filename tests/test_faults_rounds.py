@@ -66,9 +66,6 @@ def test_three_abandoned_rounds_in_a_row_stop_the_run_and_the_same_command_tries
     assert len(starts(tmp_path, "engine")) == 6
     assert faulty_loop.run(tmp_path, "a", 5, "none", TWO) == commands.HOST
     assert [outcome for outcome, _ in outcomes(tmp_path)] == ["abandoned"] * 4
-    script(tmp_path, engine=[(None, "")])
-    assert faulty_loop.run(tmp_path, "a", 5, "none", TWO) == commands.OK
-    assert [outcome for outcome, _ in outcomes(tmp_path)] == [*["abandoned"] * 4, "kept"]
 
 
 def test_a_model_that_has_never_written_a_word_stops_the_run_and_costs_no_round(
