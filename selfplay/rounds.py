@@ -109,7 +109,7 @@ class Loop:
         except STAGE_CANNOT_END as error:
             self.tools.engines.close()
             abandon(self.store, self.progress, self.contest, round_, error)
-            shutil.rmtree(self.session.folder / "work" / _folder(round_), ignore_errors=True)
+            shutil.rmtree(self.session.folder / "work" / retention.round_name(round_.number), ignore_errors=True)
             self._show()
             stop_after_too_many(self.store)
 
@@ -242,7 +242,7 @@ class Loop:
                 id=content_id(round_.id, "adapter", result.sha256),
                 round_id=round_.id,
                 parent_id=round_.champion_id,
-                path=f"adapters/{_folder(round_)}" if result.sha256 else None,
+                path=f"adapters/{retention.round_name(round_.number)}" if result.sha256 else None,
                 sha256=result.sha256,
                 method=section.method,
                 reference=section.reference,
@@ -253,11 +253,11 @@ class Loop:
                 metrics=json.dumps(result.metrics | {"tokens_per_s": result.tokens_per_s}),
             )
             stage.rows.append(adapter)
-        shutil.rmtree(self.session.folder / "work" / _folder(round_), ignore_errors=True)
+        shutil.rmtree(self.session.folder / "work" / retention.round_name(round_.number), ignore_errors=True)
         return adapter
 
     def _train(self, round_: Round, pairs: list[Pair]) -> TrainResult:
-        folder, name = self.session.folder, _folder(round_)
+        folder, name = self.session.folder, retention.round_name(round_.number)
 
         def on_step(values: dict[str, Any]) -> None:
             fields = {
@@ -344,8 +344,3 @@ class Loop:
         turn = self.store.get(Round, leader.round_id) if leader else None
         self.progress.champion = f"round {turn.number}" if turn else "base model"
         self.progress.champion_scores = self.scorer.summary(champion or self.session.run.model_sha256)
-
-
-def _folder(round_: Round) -> str:
-    """Return the name of everything that a round's training leaves on disk."""
-    return f"round-{round_.number:04d}"

@@ -20,6 +20,7 @@ MOMENT is an answer ("code", "test", "score", or "candidate" for a candidate's s
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -181,11 +182,13 @@ def befall(what: str, detail: str, folder: Path) -> None:
             os.kill(os.getpid(), getattr(signal, detail))
         case "jails":
             for process in psutil.Process().children(recursive=True):
-                process.send_signal(getattr(signal, detail))
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.send_signal(getattr(signal, detail))
         case "no-jails":
             broken_disk.refuse("execve", errno.EPERM)
             for process in psutil.Process().children(recursive=True):
-                process.kill()
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
         case _:
             broken_disk.refuse(what, getattr(errno, detail))
 

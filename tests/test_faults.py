@@ -34,7 +34,7 @@ def goes_on(runs: Path) -> None:
 # -- full and broken disks ------------------------------------------------------------------------------------------
 
 FULL = """
-mount -t tmpfs -o size=24m none "$RUNS"
+mount -t tmpfs -o size=256m none "$RUNS"
 if [ -e "$OUT/script" ]; then cp -r "$OUT/script" "$RUNS"; fi
 code=0; "$@" 2> "$OUT/stderr" || code=$?
 echo $code > "$OUT/code"
