@@ -101,7 +101,7 @@ def trainer(message: Json, channel: Channel) -> None:
         channel.send({"step": step})
 
     made = job.out.with_name("made")
-    result = scripted_training()(dataclasses.replace(job, out=made), Path(), on_step)
+    result = scripted_training()(dataclasses.replace(job, out=made), Path(os.devnull), on_step)
     script.reach(len(steps))
 
     def save(folder: Path) -> None:

@@ -226,7 +226,7 @@ def test_a_torn_adapter_file_stops_the_run_until_it_is_whole_again(
     assert faulty_loop.run(tmp_path, "a", 1) == 3
     last = capsys.readouterr().err.splitlines()[-1]
     assert f"adapter {file.parent} is not what was trained" in last
-    assert "put the folder back from a copy, or start another run" in last
+    assert "put the folder back from a copy, or go back to before it with" in last
     assert rows(database(tmp_path)) == before
     file.unlink()
     assert faulty_loop.run(tmp_path, "a", 1) == 3

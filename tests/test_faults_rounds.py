@@ -19,7 +19,7 @@ TWO = "watchdog.starts=2"
 
 
 def status(runs: Path) -> str:
-    console = Console(width=200, no_color=True)
+    console = Console(width=1000, no_color=True)
     with Store.open(runs / "a" / "run.db", read_only=True) as store, console.capture() as captured:
         console.print(render_status(store.rounds_overview(), store.all(Run)[0], store.all(Problem)))
     return captured.get()
