@@ -27,13 +27,14 @@ def play(loop: Loop, rounds: int) -> None:
         round_ = loop.begin(number)
         if round_ is None:
             continue  # finished by an earlier start
-        problems = loop.choose_problems(round_)
-        loop.sample_and_judge(round_, problems)  # champion writes codes and tests; sandbox runs all against all
-        loop.score_champion(round_)  # cached by weights: once per champion
-        pairs = loop.select_pairs(round_)  # DSTC: hardest passed test, easiest failed one
-        candidate = loop.train_candidate(round_, pairs)  # QLoRA by DPO or KTO, from the champion
-        loop.benchmark(round_, candidate)
-        loop.decide(round_, candidate)  # promote, or keep the champion
+        with loop.abandoning(round_):  # a stage that cannot be brought to its end costs the round, not the run
+            problems = loop.choose_problems(round_)
+            loop.sample_and_judge(round_, problems)  # champion writes codes and tests; sandbox runs all against all
+            loop.score_champion(round_)  # cached by weights: once per champion
+            pairs = loop.select_pairs(round_)  # DSTC: hardest passed test, easiest failed one
+            candidate = loop.train_candidate(round_, pairs)  # QLoRA by DPO or KTO, from the champion
+            loop.benchmark(round_, candidate)
+            loop.decide(round_, candidate)  # promote, or keep the champion
 
 
 @app.callback(invoke_without_command=True)

@@ -95,6 +95,19 @@ class Sandbox:
         """Executions so far that ran out of time on a host that may have been busy, and were given more."""
         return sum(worker.reruns for worker in self._workers)
 
+    @property
+    def executions(self) -> int:
+        """Executions finished so far, repeated ones counted each time."""
+        return sum(worker.executions for worker in tuple(self._workers))
+
+    def end_jails(self) -> None:
+        """End everything that is running, from any thread: each execution in flight is tried once more in new jails.
+
+        For a watchdog. One that had been tried twice fails with `SandboxError`; no verdict is made up for it.
+        """
+        for worker in tuple(self._workers):
+            worker.end_jails()
+
     def run(self, code: str, test: str, *, entry_point: str, seed: int = 0) -> Verdict:
         """Return the verdict of one code against one test.
 

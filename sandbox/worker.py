@@ -50,6 +50,8 @@ class Worker:
         self.level, self.limits, self.private_uid, self.libraries = level, limits, private_uid, libraries
         self.reruns = 0
         """Executions that were given more time because the host may have been busy."""
+        self.executions = 0
+        """Cells that came to an end, one way or another; for whoever wants to know that it gets on."""
         self.imports = re.compile(
             rf"^[ \t]*(?:from|import)\b[^\n#]*\b(?:{'|'.join(map(re.escape, libraries))})\b", re.M
         )
@@ -69,6 +71,15 @@ class Worker:
             if each is not None:
                 each.close()
         self.equipped = None
+
+    def end_jails(self) -> None:
+        """End the jails from another thread; the one that uses them starts new ones and tries again, once.
+
+        Each is its own process's parent and is gone at once; what runs inside goes with it.
+        """
+        for each in (self.code, self.judge.jail, self.unsplit.jail, self.equipped):
+            if each is not None:
+                each.process.kill()
 
     def restart(self) -> None:
         """Replace the jails.
@@ -220,6 +231,7 @@ class Worker:
             row.report = room.end(number)
         for raw in row.cells.values():
             raw.finish(row.report, self.limits)
+        self.executions += max(1, len(row.cells))
         if row.ending == "broken":
             row.finish_broken()
         return row
@@ -252,6 +264,7 @@ class Worker:
         if raw.status == "timeout" and (patience := self._patience(raw.cpu_s, raw.wall_s)):
             self.reruns += 1
             raw = self._in_time(self._once_or_twice(code, matrix, cell, wall_s * patience))
+        self.executions += 1
         raw.detail = raw.detail or (f"in one process: {reason}" if raw.status == "passed" else "")
         return raw
 

@@ -39,6 +39,7 @@ from selfplay.rounds import Loop
 from selfplay.session import DATABASE, run_folder, stored_run
 from selfplay.startup import Wanted
 from selfplay.status import render_status
+from selfplay.terminal import tell
 from state import StoreError
 from state.records import Pair, Problem, Run, Sample
 from state.store import Store
@@ -46,6 +47,7 @@ from state.store import Store
 log = logging.getLogger(__name__)
 
 OK, NO, USER, HOST = 0, 1, 2, 3
+MACHINE_FAILED = (HostError, SandboxError, StoreError)
 
 
 def run_rounds(wanted: Wanted, play: Callable[[Loop, int], None]) -> int:
@@ -58,16 +60,32 @@ def _run_rounds(wanted: Wanted, play: Callable[[Loop, int], None]) -> int:
     folder = run_folder(wanted.runs_dir, wanted.run)
     settings = startup.resolve_config(wanted, stored_run(folder))
     find_model = partial(_model, settings, console)
-    with startup.opened(folder, settings, find_model, rounds=wanted.rounds, console=console) as loop:
+    return play_run(folder, settings, find_model, wanted.rounds, console, play)
+
+
+def play_run(
+    folder: Path,
+    settings: config.Config,
+    find_model: Callable[[], models.ModelFiles],
+    rounds: int,
+    console: Console,
+    play: Callable[[Loop, int], None],
+    make_tools: startup.MakeTools | None = None,
+) -> int:
+    """Open the run in `folder`, play it, and show what came of it; arguments as for `startup.opened`."""
+    with startup.opened(folder, settings, find_model, rounds=rounds, console=console, make_tools=make_tools) as loop:
         try:
-            play(loop, wanted.rounds)
+            play(loop, rounds)
         except (StopRequested, KeyboardInterrupt):
             log.info("stopped; continue with the same command")
             loop.progress.message = "stopped; continue with the same command"
             return OK
-        rounds, run, found = loop.store.rounds_overview(), loop.session.run, loop.store.all(Problem)
+        except (*MACHINE_FAILED, OSError) as error:
+            log.error("the run stops: %s", error)  # noqa: TRY400  (the message is the explanation)
+            raise
+        overviews, run, found = loop.store.rounds_overview(), loop.session.run, loop.store.all(Problem)
         left_out = loop.store.left_out()
-    Console().print(render_status(rounds, run, found, left_out))
+    tell(Console(), render_status(overviews, run, found, left_out))
     return OK
 
 
@@ -216,8 +234,7 @@ def guarded(command: Callable[[], int]) -> int:
         return command()
     except (UserError, SandboxUnavailable) as error:
         return _say(error, USER)
-    except (HostError, SandboxError, StoreError) as error:
-        log.error("%s", error)  # noqa: TRY400  (the message is the explanation)
+    except MACHINE_FAILED as error:
         return _say(error, HOST)
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
@@ -232,5 +249,5 @@ def guarded(command: Callable[[], int]) -> int:
 
 
 def _say(error: Exception, code: int) -> int:
-    Console(stderr=True, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), str(error)))
+    tell(Console(stderr=True, soft_wrap=True), Text.assemble(("error: ", "bold red"), str(error)))
     return code

@@ -2,7 +2,8 @@
 
 A run's config is a preset (presets/*.toml) over the defaults below, with `--set section.key=value` on top. Unknown
 keys, wrong types and values out of range raise `ConfigError`, whose message names the key and what would be accepted.
-The number of rounds and the section `keep` are no part of a run's identity: the same run continues with others.
+The number of rounds and the sections `keep` and `watchdog` are no part of a run's identity: the same run continues
+with others.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pydantic.fields import FieldInfo
 
 from selfplay.errors import UserError
 from selfplay.section import Section
+from selfplay.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -202,6 +204,7 @@ class Config(Section):
     benchmark: Benchmark = Benchmark()
     gate: Gate = Gate()
     keep: Keep = Keep()
+    watchdog: Watchdog = Watchdog()
 
 
 def load(preset: str, overrides: Sequence[str] = (), **fields: object) -> Config:

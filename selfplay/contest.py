@@ -19,7 +19,7 @@ from selfplay import curtail, gate
 from selfplay.config import Gate
 from selfplay.engines import Engines, Weights
 from selfplay.scoring import Scorer
-from state.records import Promotion, Score
+from state.records import Adapter, Promotion, Round, Score, content_id
 from state.store import Store
 
 
@@ -49,9 +49,33 @@ class Contest:
             return self._gate()(results)
         return curtail.decide_early(results, self.scorer.order(), self._gate())
 
+    def no_candidate(self, reason: str) -> gate.Decision:
+        """Return what is decided where there is nothing to decide: the champion stays, and no alpha is spent."""
+        return gate.Decision(
+            promoted=False, reason=reason, wins=0, losses=0, ties=0, p_value=None, alpha=self.alpha(), evidence=()
+        )
+
     def _gate(self) -> curtail.Decide:
         section = self.section
         return partial(gate.decide, alpha_round=self.alpha(), margin=section.margin, min_coverage=section.min_coverage)
+
+
+def promotion(round_: Round, candidate: Adapter | None, decision: gate.Decision) -> Promotion:
+    """Return a decision as a row."""
+    return Promotion(
+        id=content_id(round_.id, "promotion"),
+        round_id=round_.id,
+        candidate_id=candidate.id if candidate is not None and candidate.sha256 else None,
+        champion_id=round_.champion_id,
+        promoted=decision.promoted,
+        reason=decision.reason,
+        wins=decision.wins,
+        losses=decision.losses,
+        ties=decision.ties,
+        p_value=decision.p_value,
+        alpha=decision.alpha,
+        evidence=gate.evidence_json(decision),
+    )
 
 
 class Watch:

@@ -3,7 +3,8 @@
 Messages in:   {"batch": int, "requests": [...]}    replaces whatever is unfinished
 Messages out:  {"ready": true, "canary": text, "start_s": s}
                {"batch": int, "answer": {...}}
-               {"batch": int, "unfinished_tokens": int}    every second while it works
+               {"batch": int, "unfinished_tokens": int}    every second in which something was written: silence is
+                                                           how the parent knows a stuck engine
 
 On a CPU, prompts are never split over two steps: a request with a seed of its own would die with "CPU Generator does
 not use offset". So chunked prefill is off there, and a step has room for the longest prompt.
@@ -211,7 +212,7 @@ def main(job: Json, channel: Channel) -> None:
     engine = Engine(job)
     text = canary(engine)
     channel.send({"ready": True, "canary": text, "start_s": time.monotonic() - started})
-    batch, told = 0, time.monotonic()
+    batch, told, written = 0, time.monotonic(), 0
     while True:
         message = channel.receive(timeout_s=0.0 if engine.open else None)
         if message is not None:
@@ -225,9 +226,9 @@ def main(job: Json, channel: Channel) -> None:
             continue
         for row in engine.step():
             channel.send({"batch": batch, "answer": row})
-        if time.monotonic() - told >= PROGRESS_S:
-            told = time.monotonic()
-            channel.send({"batch": batch, "unfinished_tokens": engine.unfinished_tokens()})
+        if time.monotonic() - told >= PROGRESS_S and (tokens := engine.unfinished_tokens()) != written:
+            told, written = time.monotonic(), tokens
+            channel.send({"batch": batch, "unfinished_tokens": tokens})
 
 
 if __name__ == "__main__":

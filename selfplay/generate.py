@@ -14,25 +14,24 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
+from pydantic import TypeAdapter, ValidationError
+
 from selfplay.channel import Json
 from selfplay.config import Generate
-from selfplay.errors import HostError, UserError
+from selfplay.errors import StageFailed, UserError
 from selfplay.prompts import Message
+from selfplay.watchdog import Watchdog
 from selfplay.worker import Worker, WorkerDied, cpu_environment
 
 log = logging.getLogger(__name__)
 
-STARTS = 3
-"""Engine starts for one call of `generate`."""
-SILENCE_S = 1800.0
-"""A worker that says nothing for this long is stuck; a working one reports every second once it has started."""
 LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 """Adapter sizes that the engine can make room for."""
 
@@ -77,6 +76,9 @@ class Answer:
     completions: tuple[Completion, ...]
 
 
+_ANSWER = TypeAdapter(Answer)
+
+
 class Generator(Protocol):
     """Something that answers requests with fixed weights."""
 
@@ -104,7 +106,14 @@ class VllmGenerator:
     worker_module = "selfplay.engine"
 
     def __init__(
-        self, model: Path, adapter: Path | None, section: Generate, max_len: int, log: Path, cache: Path
+        self,
+        model: Path,
+        adapter: Path | None,
+        section: Generate,
+        max_len: int,
+        log: Path,
+        cache: Path,
+        watchdog: Watchdog | None = None,
     ) -> None:
         """Remember what to serve; nothing is started yet.
 
@@ -115,6 +124,7 @@ class VllmGenerator:
             max_len: Longest prompt + reply, tokens.
             log: File that collects what the engine prints.
             cache: Folder for compiled kernels.
+            watchdog: How long to wait for the engine, and how often to start it.
 
         Raises:
             UserError: The settings need a GPU build of vLLM.
@@ -122,7 +132,7 @@ class VllmGenerator:
         self.on_cpu = _cpu_build()
         if self.on_cpu and section.quantization != "none":
             raise UserError(f"generate.quantization={section.quantization} needs a GPU; set it to none")
-        self._log, self._cache = log, cache
+        self._log, self._cache, self._watchdog = log, cache, watchdog or Watchdog()
         self._job: Json = {
             "model": str(model),
             "adapter": None if adapter is None else _adapter(adapter),
@@ -165,11 +175,13 @@ class VllmGenerator:
     ) -> Iterator[Answer]:
         """Yield every request's answer exactly once, in order of completion; see `Generator`.
 
-        A worker that dies is started again for the requests without an answer, with half the batch where it had run out
-        of memory. The caller may stop early: what is unfinished is then dropped.
+        A worker that dies, writes nothing for too long, or answers what was not asked, is started again for the
+        requests without an answer, with half the batch where it had run out of memory. The caller may stop early: what
+        is unfinished is then dropped.
 
         Raises:
-            HostError: The engine cannot be started, or died `STARTS` times.
+            StageFailed: The engine cannot be started, or failed as often as the watchdog allows.
+            DiskFailed: It failed because of a disk.
         """
         left = {request.id: request for request in requests}
         if len(left) != len(requests):
@@ -177,16 +189,15 @@ class VllmGenerator:
         answered, deaths = 0, 0
         while left:
             try:
-                for message in self._ask(list(left.values())):
-                    if "answer" in message:
-                        answer = _answer(message["answer"])
-                        del left[answer.request_id]
-                        written = sum(completion.tokens for completion in answer.completions)
+                for news in self._ask(list(left.values())):
+                    if isinstance(news, Answer):
+                        del left[news.request_id]
+                        written = sum(completion.tokens for completion in news.completions)
                         answered += written
                         self._tokens += written
-                        yield answer
+                        yield news
                     elif on_progress is not None:
-                        on_progress(answered + int(message["unfinished_tokens"]))
+                        on_progress(answered + news)
                     if not left:
                         break
             except WorkerDied as error:
@@ -207,21 +218,26 @@ class VllmGenerator:
     ) -> None:
         self.close()
 
-    def _ask(self, requests: Sequence[Request]) -> Iterator[Json]:
-        """Yield the worker's messages about `requests`; a caller that leaves early has them dropped."""
+    def _ask(self, requests: Sequence[Request]) -> Iterator[Answer | int]:
+        """Yield answers, and numbers of unfinished tokens; a caller that leaves early has the rest dropped."""
         worker = self._worker or self._start()
         self._batch += 1
-        batch, finished = self._batch, 0
+        batch, left = self._batch, {request.id: request for request in requests}
         worker.send({"batch": batch, "requests": [asdict(request) for request in requests]})
         try:
             for message in worker.messages():
                 # An earlier call's answers may still be on their way.
-                if message.get("batch") == batch:
-                    finished += "answer" in message
-                    yield message
-            raise HostError(f"the engine ended without a word; its log is {self._log}")
+                if message.get("batch") != batch:
+                    continue
+                news = _parse(message, left)
+                if news is None:
+                    raise worker.ended(f"sent what answers no request ({str(message)[:80]})")
+                if isinstance(news, Answer):
+                    del left[news.request_id]
+                yield news
+            raise StageFailed(f"the engine ended without a word; its log is {self._log}")
         finally:
-            if finished < len(requests) and worker.alive:
+            if left and worker.alive:
                 worker.send({"batch": batch, "requests": []})
 
     def _start(self) -> Worker:
@@ -234,24 +250,45 @@ class VllmGenerator:
         }
         if self.on_cpu:
             environment |= {**cpu_environment(), "CUDA_VISIBLE_DEVICES": ""}
-        worker = Worker(self.worker_module, self._job, log=self._log, env=environment, deadline_s=SILENCE_S)
+        worker = Worker(
+            self.worker_module, self._job, log=self._log, env=environment, deadline_s=self._watchdog.start_s
+        )
         self._worker = worker
         ready = next(worker.messages(), None)
-        if ready is None or "ready" not in ready:
-            raise HostError(f"the engine ended before it was ready; its log is {self._log}")
-        self._canary, self._start_s = ready["canary"], ready["start_s"]
+        if ready is None:
+            raise StageFailed(f"the engine ended before it was ready; its log is {self._log}")
+        try:
+            self._canary, self._start_s = str(ready["canary"]), float(ready["start_s"])
+        except (KeyError, TypeError, ValueError):
+            raise worker.ended(f"sent garbage instead of being ready ({str(ready)[:60]})") from None
+        worker.deadline_s = self._watchdog.token_s
         return worker
 
     def _recover(self, error: WorkerDied, deaths: int) -> None:
         """Make the next start possible, or raise `error` where there is no point in one."""
         ready = self._worker is not None and self._canary is not None
         self.close()
-        if deaths >= STARTS or not (ready or error.out_of_memory):
+        log.warning("%s\nthe end of its log:\n%s", error, error.log_tail)
+        stuck = error.status is None
+        if deaths >= self._watchdog.starts or not (ready or stuck or error.out_of_memory):
             raise error
         self._canary = None
         if error.out_of_memory:
             self._job["max_num_seqs"] = max(1, self._job["max_num_seqs"] // 2)
-        log.warning("starting the engine again, max_num_seqs %d: %s", self._job["max_num_seqs"], error)
+        log.warning("starting the engine again, max_num_seqs %d", self._job["max_num_seqs"])
+
+
+def _parse(message: Json, left: Mapping[str, Request]) -> Answer | int | None:
+    """Return a worker's answer to a request that has none, or its number of unfinished tokens; None for all else."""
+    if "answer" not in message:
+        tokens = message.get("unfinished_tokens")
+        return tokens if isinstance(tokens, int) else None
+    try:
+        answer = _ANSWER.validate_python(message["answer"])
+    except ValidationError:
+        return None
+    asked = left.get(answer.request_id)
+    return answer if asked is not None and len(answer.completions) == asked.n else None
 
 
 def _adapter(folder: Path) -> Json:
@@ -262,11 +299,6 @@ def _adapter(folder: Path) -> Json:
         raise UserError(f"train.lora_rank={rank} is more than the engine can serve ({LORA_RANKS[-1]})")
     digest = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()
     return {"path": str(folder), "id": int(digest[:7], 16) + 1, "max_rank": room}
-
-
-def _answer(row: Json) -> Answer:
-    completions = tuple(Completion(**completion) for completion in row["completions"])
-    return Answer(request_id=row["request_id"], prompt_tokens=row["prompt_tokens"], completions=completions)
 
 
 def _cpu_build() -> bool:

@@ -152,7 +152,7 @@ def has_package_source(name: str) -> bool:
     return model is not None and model.gguf is not None
 
 
-def merge(base: Path, adapter: Path, out: Path, *, log: Path | None = None) -> None:
+def merge(base: Path, adapter: Path, out: Path, *, log: Path | None = None, deadline_s: float | None = None) -> None:
     """Make `out` a model folder that holds base + adapter; does nothing if it exists.
 
     Args:
@@ -160,16 +160,18 @@ def merge(base: Path, adapter: Path, out: Path, *, log: Path | None = None) -> N
         adapter: Folder of a LoRA adapter of it.
         out: Folder to make.
         log: File that collects what the worker prints; None is next to `out`.
+        deadline_s: Longest silence of the worker; None waits for ever.
 
     Raises:
         UserError: The adapter is not one of this base.
-        HostError: The worker died.
+        StageFailed: The worker died, or was silent for too long.
+        DiskFailed: It died because of a disk.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(out.with_name(f"{out.name}.lock")):
         if not out.exists():
             job = {"task": "merge", "base": str(base), "adapter": str(adapter)}
-            _build(out, job, f"adapter {adapter}", log or out.with_name(f"{out.name}.log"))
+            _build(out, job, f"adapter {adapter}", log or out.with_name(f"{out.name}.log"), deadline_s)
 
 
 def _unknown(name: str, table: Mapping[str, NamedModel]) -> UserError:
@@ -296,14 +298,15 @@ def _convert(store: _Store, gguf: Path, folder: Path, name: str) -> None:
     _build(folder, {"task": "convert", "gguf": str(gguf)}, name, store.home / "logs" / f"{folder.name}.log")
 
 
-def _build(out: Path, job: Json, subject: str, log: Path) -> None:
+def _build(out: Path, job: Json, subject: str, log: Path, deadline_s: float | None = None) -> None:
     """Have a worker fill a temporary folder, and give it its final name once it is on disk."""
     part = out.with_name(f"{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     reading = False
     try:
-        with Worker("selfplay.weights", {**job, "out": str(part)}, log=log, env={"CUDA_VISIBLE_DEVICES": ""}) as worker:
+        told, env = {**job, "out": str(part)}, {"CUDA_VISIBLE_DEVICES": ""}
+        with Worker("selfplay.weights", told, log=log, env=env, deadline_s=deadline_s) as worker:
             for reply in worker.messages():
                 if "error" in reply:
                     raise UserError(f"{subject}: {reply['error']}")

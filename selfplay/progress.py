@@ -134,5 +134,5 @@ class LogTail(logging.Handler):
         self.lines: deque[str] = deque(maxlen=lines)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep one formatted line."""
-        self.lines.append(self.format(record))
+        """Keep the first line."""
+        self.lines.append(self.format(record).partition("\n")[0])

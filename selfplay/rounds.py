@@ -16,16 +16,18 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sandbox import Sandbox
-from selfplay import gate, problems, prompts, retention
-from selfplay.contest import Contest
+from selfplay import problems, prompts, retention
+from selfplay.abandon import STAGE_CANNOT_END, abandon, stop_after_too_many
+from selfplay.contest import Contest, promotion
 from selfplay.engines import Engines, Weights
-from selfplay.errors import HostError
+from selfplay.errors import DiskFailed, HostError
 from selfplay.generate import Request
 from selfplay.ledger import Ledger
 from selfplay.pairing import make_pairs
@@ -35,7 +37,7 @@ from selfplay.room import Room
 from selfplay.sampling import Sampler
 from selfplay.scoring import Scorer
 from selfplay.session import Session, now
-from selfplay.train import TrainJob, TrainResult
+from selfplay.train import TrainJob, TrainResult, adapter_sha256
 from state.records import Adapter, Matrix, Pair, Problem, Promotion, Round, Sample, Stage, TrainStep, content_id
 
 log = logging.getLogger(__name__)
@@ -61,21 +63,23 @@ class Loop:
     def __init__(self, session: Session, tools: Tools, progress: Progress) -> None:
         self.session, self.tools, self.progress = session, tools, progress
         self.config, self.store, self.room = session.config, session.store, Room(session)
+        section, watchdog = self.config.benchmark, self.config.watchdog
         self.ledger = Ledger(self.store, progress, tools.peak_memory, self._show)
-        self.scorer = Scorer(self.store, tools.box, self.config.benchmark, session.tasks, self.config.seed, progress)
+        self.scorer = Scorer(self.store, tools.box, section, session.tasks, self.config.seed, progress, watchdog)
+        self._intact: set[str] = set()
+        """Adapters whose files have been compared with their rows."""
         self.contest = Contest(self.store, self.scorer, self.config.gate)
 
     # -- rounds -------------------------------------------------------------------------------------------------------
 
     def begin(self, number: int) -> Round | None:
         """Open round `number`, or return None where it is finished."""
-        run_id = self.session.run.id
-        round_id = content_id(run_id, number)
+        round_id = content_id(self.session.run.id, number)
         round_ = self.store.get(Round, round_id)
         if round_ is None:
             round_ = Round(
                 id=round_id,
-                run_id=run_id,
+                run_id=self.session.run.id,
                 number=number,
                 champion_id=self.champion(),
                 started_at=now(),
@@ -93,6 +97,22 @@ class Loop:
         self._show()
         return round_
 
+    @contextmanager
+    def abandoning(self, round_: Round) -> Iterator[None]:
+        """Give the round up where a stage of it cannot be brought to its end, so that the next one can begin.
+
+        Raises:
+            HostError: Too many rounds in a row were given up, or the model has never worked.
+        """
+        try:
+            yield
+        except STAGE_CANNOT_END as error:
+            self.tools.engines.close()
+            abandon(self.store, self.progress, self.contest, round_, error)
+            shutil.rmtree(self.session.folder / "work" / retention.round_name(round_.number), ignore_errors=True)
+            self._show()
+            stop_after_too_many(self.store)
+
     def champion(self) -> str | None:
         """Return the adapter that was promoted last, or None while the base model leads."""
         promoted = self.store.all(Promotion, promoted=True)
@@ -108,11 +128,14 @@ class Loop:
                 f"adapter {adapter_id} is the champion but its files are not known; the database is damaged"
             )
         folder = self.session.folder / adapter.path
-        if not folder.is_dir():
-            raise HostError(
-                f"the champion's adapter folder {folder} is gone; put it back, or go back to before it with "
-                f"`python run_loop.py recover --run {self.session.run.name}`"
-            )
+        if adapter.id not in self._intact:
+            if adapter_sha256(folder) != adapter.sha256:
+                raise DiskFailed(
+                    f"adapter {folder} is not what was trained (its sha256 is not that of its row {adapter.id}); "
+                    "put the folder back from a copy, or go back to before it with "
+                    f"`python run_loop.py recover --run {self.session.run.name}`"
+                )
+            self._intact.add(adapter.id)
         return Weights(id=adapter.id, adapter=folder)
 
     # -- problems -----------------------------------------------------------------------------------------------------
@@ -175,6 +198,7 @@ class Loop:
             generate=self.config.generate,
             select=self.config.select,
             progress=self.progress,
+            watchdog=self.config.watchdog,
         )
         begun = now()
         sampler.run(chosen, lambda: self.tools.engines.serving(self.weights(round_.champion_id)))
@@ -203,8 +227,7 @@ class Loop:
 
     def train_candidate(self, round_: Round, pairs: list[Pair]) -> Adapter:
         """Train the next adapter on the pairs; a training that fails on its merits is a failed candidate."""
-        known = self.store.all(Adapter, round_id=round_.id)
-        if known:
+        if known := self.store.all(Adapter, round_id=round_.id):
             return known[0]
         self.room.check("train", round_)
         section = self.config.train
@@ -224,7 +247,7 @@ class Loop:
                 id=content_id(round_.id, "adapter", result.sha256),
                 round_id=round_.id,
                 parent_id=round_.champion_id,
-                path=f"adapters/round-{round_.number:04d}" if result.sha256 else None,
+                path=f"adapters/{retention.round_name(round_.number)}" if result.sha256 else None,
                 sha256=result.sha256,
                 method=section.method,
                 reference=section.reference,
@@ -235,11 +258,11 @@ class Loop:
                 metrics=json.dumps(result.metrics | {"tokens_per_s": result.tokens_per_s}),
             )
             stage.rows.append(adapter)
-        shutil.rmtree(self.session.folder / "work" / f"round-{round_.number:04d}", ignore_errors=True)
+        shutil.rmtree(self.session.folder / "work" / retention.round_name(round_.number), ignore_errors=True)
         return adapter
 
     def _train(self, round_: Round, pairs: list[Pair]) -> TrainResult:
-        folder, name = self.session.folder, f"round-{round_.number:04d}"
+        folder, name = self.session.folder, retention.round_name(round_.number)
 
         def on_step(values: dict[str, Any]) -> None:
             fields = {
@@ -302,40 +325,19 @@ class Loop:
     def decide(self, round_: Round, adapter: Adapter) -> Promotion:
         """Promote the candidate or keep the champion, and finish the round."""
         if adapter.sha256 is None:
-            decision = gate.Decision(
-                promoted=False,
-                reason=f"kept: no candidate ({adapter.reason}).",
-                wins=0,
-                losses=0,
-                ties=0,
-                p_value=None,
-                alpha=self.contest.alpha(),
-                evidence=(),
-            )
+            decision = self.contest.no_candidate(f"kept: no candidate ({adapter.reason}).")
         else:
             decision = self.contest.decide(self.weights(round_.champion_id), self.weights(adapter.id))
-        promotion = Promotion(
-            id=content_id(round_.id, "promotion"),
-            round_id=round_.id,
-            candidate_id=adapter.id if adapter.sha256 else None,
-            champion_id=round_.champion_id,
-            promoted=decision.promoted,
-            reason=decision.reason,
-            wins=decision.wins,
-            losses=decision.losses,
-            ties=decision.ties,
-            p_value=decision.p_value,
-            alpha=decision.alpha,
-            evidence=gate.evidence_json(decision),
-        )
-        outcome = "promoted" if promotion.promoted else "kept"
+        promoted = promotion(round_, adapter, decision)
         self.room.check("gate", round_)
         with self.ledger.stage(round_, "gate", 1, "decisions") as stage:
-            stage.rows.append(promotion)
-            stage.changed.append(replace(round_, finished_at=now(), outcome=outcome))
-        log.info("round %d: %s", round_.number, promotion.reason)
+            stage.rows.append(promoted)
+            stage.changed.append(
+                replace(round_, finished_at=now(), outcome="promoted" if promoted.promoted else "kept")
+            )
+        log.info("round %d: %s", round_.number, promoted.reason)
         retention.tidy(self.session)
-        return promotion
+        return promoted
 
     # -- bookkeeping --------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from sandbox import Sandbox
 from selfplay import prompts
@@ -20,6 +20,7 @@ from selfplay.judge import Judgement, judge
 from selfplay.pairs import derive_seed
 from selfplay.progress import Progress
 from selfplay.snapshot import JudgedProblem
+from selfplay.watchdog import Watchdog, some_of
 from state.records import Problem, Reply, Sample, Stage, content_id
 from state.store import Store
 
@@ -125,9 +126,11 @@ class Sampler:
         generate: Generate,
         select: Select,
         progress: Progress,
+        watchdog: Watchdog,
     ) -> None:
         self.store, self.box, self.round_id = store, box, round_id
         self.seeds, self.generate, self.select, self.progress = seeds, generate, select, progress
+        self.watchdog = watchdog
         self.model_s = self.sandbox_s = 0.0
         """Seconds spent waiting for the model, and for nothing but the sandbox."""
         self._problems: dict[str, Problem] = {}
@@ -150,7 +153,7 @@ class Sampler:
 
         Raises:
             StopRequested: Between two units of work.
-            HostError: The model process cannot be kept alive.
+            StageFailed: The model process cannot be kept alive.
             sandbox.SandboxError: The sandbox cannot be kept alive.
         """
         self._problems = {problem.id: problem for problem in problems}
@@ -244,7 +247,7 @@ class Sampler:
     def _collect(self, pending: set[Future[Judgement]], *, block: bool) -> set[Future[Judgement]]:
         if block:
             waiting = time.monotonic()
-            finished, _ = wait(pending, return_when="FIRST_COMPLETED")
+            finished = some_of(pending, self.box, self.watchdog.execution_s)
             self.sandbox_s += time.monotonic() - waiting
         else:
             finished = {future for future in pending if future.done()}

@@ -12,7 +12,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from sandbox import Sandbox, Status
 from selfplay import ground_truth
@@ -24,6 +24,7 @@ from selfplay.generate import Answer, Request
 from selfplay.grading import WORKERS, Grader
 from selfplay.pairs import derive_seed
 from selfplay.progress import Progress
+from selfplay.watchdog import Watchdog, some_of
 from state.records import Score, content_id
 from state.store import Store
 
@@ -57,12 +58,14 @@ class Scorer:
         tasks: Mapping[str, Sequence[Task]],
         seed: int,
         progress: Progress,
+        watchdog: Watchdog | None = None,
     ) -> None:
         self.store, self.section, self.seed, self.progress = store, section, seed, progress
         self.asked = tasks
         self.tasks = dict(tasks)
         """Tasks that this host can score; all that were asked for, until `prepare`."""
         self.grader = Grader(box, section.wall_s)
+        self.watchdog = watchdog or Watchdog()
         self.prepared = False
         self.decoding = decoding(section)
         self.model_s = self.sandbox_s = 0.0
@@ -113,7 +116,7 @@ class Scorer:
 
         Raises:
             StopRequested: Between two tasks.
-            HostError: The model process cannot be kept alive.
+            StageFailed: The model process cannot be kept alive.
             sandbox.SandboxError: The sandbox cannot be kept alive.
         """
         missing = self.missing(weights.id)
@@ -159,7 +162,8 @@ class Scorer:
                 waiting = time.monotonic()
             while pending:
                 waiting = time.monotonic()
-                finished, pending = wait(pending, return_when="FIRST_COMPLETED")
+                finished = some_of(pending, self.grader, self.watchdog.execution_s)
+                pending -= finished
                 self.sandbox_s += time.monotonic() - waiting
                 if self._store(finished, enough):
                     return True

@@ -16,6 +16,7 @@ What stays there for how long is retention.py's business.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -100,13 +101,13 @@ def stored_run(folder: Path) -> Run | None:
 
 
 def check_same(stored: Run, wanted: config.Config, model_sha256: str, data_sha256: str) -> None:
-    """Refuse to continue a run with other settings than it was started with.
+    """Refuse to continue a run with other settings than it was started with; the watchdog's are free.
 
     Raises:
         UserError: Lists every setting that differs.
     """
     before = config.from_json(stored.config)
-    lines = config.diff(before, wanted.model_copy(update={"keep": before.keep}))
+    lines = config.diff(before, wanted.model_copy(update={"keep": before.keep, "watchdog": before.watchdog}))
     if stored.model_sha256 != model_sha256:
         lines.append(f"model weights: {stored.model_sha256[:12]} -> {model_sha256[:12]}")
     if stored.data_sha256 != data_sha256:
@@ -143,6 +144,7 @@ def owned(folder: Path) -> Iterator[None]:
 
     Raises:
         UserError: Another live process holds it, or the folder cannot be written.
+        OSError: The disk is full or broken.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -155,6 +157,8 @@ def owned(folder: Path) -> Iterator[None]:
             f"run {folder.name!r} is in use by {owner}; wait for it or choose another name with --run"
         ) from None
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            raise  # the place is right, and the machine is not
         raise UserError(
             f"cannot write to the run folder {folder}: {error.strerror or error}; choose another place with --runs-dir"
         ) from None

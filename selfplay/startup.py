@@ -13,15 +13,15 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 import platformdirs
 from rich.console import Console
 
 from sandbox import Limits, Sandbox
-from selfplay import benchmark, config, decontaminate, models, problems, retention, session
+from selfplay import benchmark, config, models, problems, retention, session
 from selfplay.benchmark_files import DATA_DIR_VARIABLE
 from selfplay.benchmark_task import Task
 from selfplay.config import Config, Keep
@@ -35,6 +35,7 @@ from selfplay.resources import Resources
 from selfplay.room import serves_merged
 from selfplay.rounds import Loop, Tools
 from selfplay.session import Session
+from selfplay.terminal import RunLog, ScreenLog
 from selfplay.train import train
 from selfplay.view import snapshot
 from state.records import Problem, Run
@@ -99,6 +100,8 @@ def load_problems(settings: Config, tasks: dict[str, tuple[Task, ...]]) -> tuple
     """
     found = problems.load(settings.problems.source, data_dir=data_dir(settings))
     if settings.problems.decontaminate:
+        from selfplay import decontaminate  # scipy comes with it: half a second that other starts can spare
+
         overlaps = decontaminate.overlaps(found, [task for name in tasks for task in tasks[name]])
         found = tuple(replace(problem, dropped=overlaps.get(problem.id)) for problem in found)
         if overlaps:
@@ -163,9 +166,11 @@ def vllm_generator(current: Session) -> Callable[[Weights], Generator]:
             model = current.folder / "merged" / weights.id
             if not model.exists():
                 log.info("merging adapter %s into the base weights", weights.id)
-                models.merge(current.model.folder, adapter, model, log=logs / "merge.log")
+                deadline_s = current.config.watchdog.start_s
+                models.merge(current.model.folder, adapter, model, log=logs / "merge.log", deadline_s=deadline_s)
             adapter = None
-        return VllmGenerator(model, adapter, section, current.config.model.max_len, logs / "generate.log", cache_dir())
+        max_len, watchdog = current.config.model.max_len, current.config.watchdog
+        return VllmGenerator(model, adapter, section, max_len, logs / "generate.log", cache_dir(), watchdog)
 
     return start
 
@@ -222,7 +227,12 @@ def opened(
 
 def real_tools(current: Session, box: Sandbox, resources: Resources) -> Tools:
     """Return vLLM, TRL and the sandbox, as the product uses them."""
-    return Tools(engines=Engines(vllm_generator(current)), train=train, box=box, peak_memory=resources.take_peak)
+    return Tools(
+        engines=Engines(vllm_generator(current)),
+        train=partial(train, watchdog=current.config.watchdog),
+        box=box,
+        peak_memory=resources.take_peak,
+    )
 
 
 @contextmanager
@@ -231,10 +241,10 @@ def _logging(path: Path, keep: Keep, console: Console) -> Iterator[LogTail]:
     root = logging.getLogger()
     form = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S")
     tail = LogTail()
-    file = RotatingFileHandler(path, maxBytes=keep.log_bytes, backupCount=keep.logs, encoding="utf-8")
+    file = RunLog(path, maxBytes=keep.log_bytes, backupCount=keep.logs, encoding="utf-8")
     handlers: list[logging.Handler] = [file, tail]
     if not console.is_terminal:
-        handlers.append(logging.StreamHandler())
+        handlers.append(ScreenLog())
     for handler in handlers:
         handler.setFormatter(form)
         root.addHandler(handler)
@@ -249,16 +259,24 @@ def _logging(path: Path, keep: Keep, console: Console) -> Iterator[LogTail]:
 
 @contextmanager
 def _stop_on_signal(progress: Progress) -> Iterator[None]:
-    """Turn the first SIGINT or SIGTERM into a request to stop; the second one ends the process at once."""
+    """Turn the first SIGINT or SIGTERM into a request to stop; the second one ends the process at once.
+
+    The end of the terminal (SIGHUP) is a request to stop as well, unless that was to be ignored (`nohup`).
+    """
 
     def handler(number: int, _frame: object) -> None:
+        if number == signal.SIGHUP and progress.stop:  # the shell and the kernel may both have sent one
+            return
         if progress.stop:
             raise KeyboardInterrupt
         progress.stop = True
         progress.message = "stopping after the unit of work in hand (again: at once)"
         log.warning("signal %d: stopping after the unit of work in hand; a second signal stops at once", number)
 
-    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        numbers.remove(signal.SIGHUP)
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:

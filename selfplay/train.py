@@ -4,9 +4,10 @@
 exception. What a finished job left in `out` is returned as it is; an unfinished one goes on from its last restart
 point; either way `on_step` hears every step of the job, in order, so a caller that died in between misses none.
 
-A worker that ran out of memory is started again with smaller batches and more accumulation: the same optimiser steps
-over the same pairs. Deviation: sums are then rounded in another order, so the adapter's bytes differ from those of an
-undisturbed run. Any other restart gives the same bytes on the same CPU.
+A worker that took no step for too long, or died after one, is started again from its last restart point. One that ran
+out of memory is started again with smaller batches and more accumulation: the same optimiser steps over the same pairs.
+Deviation: sums are then rounded in another order, so the adapter's bytes differ from those of an undisturbed run. Any
+other restart gives the same bytes on the same CPU.
 """
 
 from __future__ import annotations
@@ -23,16 +24,13 @@ from typing import Literal, NamedTuple, TypedDict
 
 from selfplay.channel import Json
 from selfplay.config import Train
-from selfplay.errors import HostError
+from selfplay.errors import DiskFailed, HostError, StageFailed
 from selfplay.prompts import Message
+from selfplay.watchdog import Watchdog
 from selfplay.worker import MEMORY_SIGNS, Worker, WorkerDied, cpu_environment
 
 logger = logging.getLogger(__name__)
 
-STARTS = 3
-"""Worker starts for one call of `train`."""
-SILENCE_S = 3600.0
-"""A worker that says nothing for this long is stuck; a working one reports after loading and after every step."""
 ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
 RESULT_FILE = "result.json"
 """Written last into a job's folder; its presence says that the folder is whole."""
@@ -104,7 +102,12 @@ class Batching(NamedTuple):
 
 
 def train(
-    job: TrainJob, log: Path, on_step: Callable[[Step], None], *, module: str = "selfplay.trainer"
+    job: TrainJob,
+    log: Path,
+    on_step: Callable[[Step], None],
+    *,
+    module: str = "selfplay.trainer",
+    watchdog: Watchdog | None = None,
 ) -> TrainResult:
     """Make `job.out` hold the trained adapter, or the news that there is none.
 
@@ -113,12 +116,15 @@ def train(
         log: Collects what the worker prints.
         on_step: Called with every step of the job, in order, whether this call or an earlier one took it.
         module: The worker to start.
+        watchdog: How long to wait for a step, and how often to start the worker.
 
     Raises:
-        WorkerDied: The worker died for another reason than memory, or of memory `STARTS` times.
+        StageFailed: The worker died before any step for another reason than memory, or failed as often as the watchdog
+            allows.
+        DiskFailed: It failed because of a disk, or what a finished job left is damaged.
         HostError: `job.out` holds the result of another job.
     """
-    told = 0
+    told, patience = 0, watchdog or Watchdog()
 
     def tell(step: Step) -> None:
         nonlocal told
@@ -130,24 +136,25 @@ def train(
     identity = fingerprint(job)
     section = job.section
     batching = Batching(section.batch_size, section.accumulation, section.gradient_checkpointing)
-    for start in range(1, STARTS + 1):
+    for start in range(1, patience.starts + 1):
         if (result := _finished(job.out, identity, tell)) is not None:
             shutil.rmtree(job.checkpoints, ignore_errors=True)
             return result
+        before = told
         try:
-            _work(module, to_message(job, identity, batching), log, tell)
+            _work(module, to_message(job, identity, batching), log, tell, patience)
         except WorkerDied as died:
-            if not died.out_of_memory or start == STARTS:
+            logger.warning("%s\nthe end of its log:\n%s", died, died.log_tail)
+            stuck, got_on = died.status is None, told > before
+            if start == patience.starts or not (stuck or got_on or died.out_of_memory):
                 raise
             # A kill from outside looks like the kernel's: try once more as it was before asking for less.
             silent = died.status == -signal.SIGKILL and not any(sign in died.log_tail for sign in MEMORY_SIGNS)
-            if not (silent and start == 1):
+            if died.out_of_memory and not (silent and start == 1):
                 batching = batching.smaller()
-            logger.warning(
-                "training was killed or ran out of memory; starting again with %d pairs at once", batching.batch_size
-            )
+            logger.warning("starting the training again with %d pairs at once", batching.batch_size)
     if (result := _finished(job.out, identity, tell)) is None:
-        raise HostError(f"the training worker ended without a result; its log is {log}")
+        raise StageFailed(f"the training worker ended without a result; its log is {log}")
     shutil.rmtree(job.checkpoints, ignore_errors=True)
     return result
 
@@ -156,14 +163,17 @@ def adapter_sha256(folder: Path) -> str:
     """Return the hash of an adapter: the names, sizes and bytes of its weights and config.
 
     Raises:
-        HostError: A file is missing.
+        DiskFailed: A file is missing, or cannot be read.
     """
     digest = hashlib.sha256()
     for name in ADAPTER_FILES:
         try:
             data = (folder / name).read_bytes()
         except OSError as error:
-            raise HostError(f"adapter {folder}: {name} cannot be read: {error}") from error
+            raise DiskFailed(
+                f"adapter {folder}: {name} cannot be read ({error.strerror or error}); put the folder back from a "
+                "copy, or start another run"
+            ) from error
         digest.update(f"{name} {len(data)}\n".encode())
         digest.update(data)
     return digest.hexdigest()
@@ -180,13 +190,18 @@ def fingerprint(job: TrainJob) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _work(module: str, message: Json, log: Path, tell: Callable[[Step], None]) -> None:
+def _work(module: str, message: Json, log: Path, tell: Callable[[Step], None], watchdog: Watchdog) -> None:
     """Have a worker do the job."""
     env = {**cpu_environment(), "HF_DATASETS_OFFLINE": "1", "TQDM_DISABLE": "1"}
-    with Worker(module, message, log=log, env=env, deadline_s=SILENCE_S) as worker:
+    with Worker(module, message, log=log, env=env, deadline_s=watchdog.start_s) as worker:
         for news in worker.messages():
             if "step" in news:
-                tell(news["step"])
+                step = news["step"]
+                if not isinstance(step, dict) or not isinstance(step.get("step"), int):
+                    raise worker.ended(f"sent what is no step ({str(step)[:80]})")
+                tell(step)
+            elif "load_s" in news:
+                worker.deadline_s = watchdog.step_s
 
 
 def to_message(job: TrainJob, identity: str, batching: Batching) -> Json:
@@ -224,13 +239,18 @@ def _finished(out: Path, identity: str, tell: Callable[[Step], None]) -> TrainRe
         text = (out / RESULT_FILE).read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
-    stored = json.loads(text)
-    if stored["fingerprint"] != identity:
+    try:
+        stored = json.loads(text)
+        fingerprint_, result, steps = stored["fingerprint"], TrainResult(**stored["result"]), list(stored["steps"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise DiskFailed(
+            f"{out / RESULT_FILE} is damaged; move {out} away and repeat the command: the round is trained again"
+        ) from error
+    if fingerprint_ != identity:
         raise HostError(f"{out} holds the adapter of another training job; move it away and run again")
-    result = TrainResult(**stored["result"])
     if result.sha256 is not None and adapter_sha256(out) != result.sha256:
-        raise HostError(f"adapter {out} has changed since it was trained; move it away and run again")
-    for step in stored["steps"]:
+        raise DiskFailed(f"adapter {out} has changed since it was trained; move it away and run again")
+    for step in steps:
         tell(step)
     return result
 

@@ -243,8 +243,11 @@ def no_dropout(model: Any) -> Iterator[None]:
         model.train()
 
 
-def logps(trainer: Any, plan: Plan, rows: int, *, with_adapter: bool = True) -> Scores:
-    """Return the log-probabilities, nats, of the first `rows` rows' replies, one list a column TRL reads them from."""
+def logps(trainer: Any, plan: Plan, rows: int, tell: Callable[[Json], None], *, with_adapter: bool = True) -> Scores:
+    """Return the log-probabilities, nats, of the first `rows` rows' replies, one list a column TRL reads them from.
+
+    `tell` hears of every batch: the parent takes silence for a stuck worker.
+    """
     loader = DataLoader(
         trainer.train_dataset.select(range(rows)), batch_size=plan.piece, collate_fn=trainer.data_collator
     )
@@ -268,6 +271,7 @@ def logps(trainer: Any, plan: Plan, rows: int, *, with_adapter: bool = True) -> 
                 scores = dict(zip(("chosen_", "rejected_"), scores[""].chunk(2), strict=True))
             for name, values in scores.items():
                 found.setdefault(f"ref_{name}logps", []).extend(values.float().tolist())
+            tell({"scored_rows": len(next(iter(found.values())))})
     return found
 
 
@@ -307,9 +311,10 @@ def main(message: Json, channel: Channel) -> None:
     channel.send({"load_s": load_s})
 
     def compute() -> Reference:
-        start = logps(trainer, plan, plan.rows)
+        start = logps(trainer, plan, plan.rows, channel.send)
         same = job.parent is None or section.reference == "champion"
-        return Reference(start=start, reference=start if same else logps(trainer, plan, plan.rows, with_adapter=False))
+        other = start if same else logps(trainer, plan, plan.rows, channel.send, with_adapter=False)
+        return Reference(start=start, reference=other)
 
     found = reference(job.checkpoints, identity, plan.piece, compute)
     reference_s = time.monotonic() - clock - load_s
@@ -322,7 +327,7 @@ def main(message: Json, channel: Channel) -> None:
     )
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     looked = min(plan.rows, -(-CHECKED_ROWS // plan.piece) * plan.piece)
-    change = None if watch.diverged else watch.look(logps(trainer, plan, looked), looked)
+    change = None if watch.diverged else watch.look(logps(trainer, plan, looked, channel.send), looked)
     steps_s = sum(step["wall_s"] or 0.0 for step in steps)
     tokens = sum(int(step["tokens"] or 0) for step in steps)
     result = TrainResult(

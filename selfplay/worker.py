@@ -7,6 +7,10 @@ end of a third pipe closes, however the parent ended.
 
 The worker's side is channel.py.
 
+A worker that keeps silent for longer than its deadline, or sends what is no message, is ended with its whole tree and
+counts as dead. Where its last words are of a full or broken disk, `DiskFailed` is raised instead of `WorkerDied`:
+starting it again would not help.
+
 Not covered: a worker's descendants that move to a session of their own outlive a parent that is killed;
 `Worker.close` ends those as well.
 """
@@ -17,6 +21,7 @@ import contextlib
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,7 +35,8 @@ import psutil
 
 from selfplay import worker_files
 from selfplay.channel import Json
-from selfplay.errors import HostError
+from selfplay.errors import DiskFailed, HostError, StageFailed
+from selfplay.watchdog import Silence
 
 KEPT = (
     "PATH",
@@ -56,37 +62,40 @@ MEMORY_SIGNS = (
     "can't allocate memory",
     "Cannot allocate memory",
 )
+DISK_SIGNS = ("No space left on device", "Disk quota exceeded", "Read-only file system", "Input/output error")
+FULL_BYTES = 1 << 20
+"""With less than this left on the disk of its log, a worker that died is taken to have died of that."""
+MESSAGE_BYTES = 1 << 28
+"""No message is longer; what goes on without a line's end is garbage."""
 GRACE_S = 3.0
 """Time between SIGTERM and SIGKILL."""
 POLL_S = 0.2
+EXIT_S = 60.0
+"""Longest way to the exit, once a worker has closed its pipe."""
 TAIL_LINES = 25
 SCAN_BYTES = 65536
 
 
-class WorkerDied(HostError):  # noqa: N818
-    """A model process ended, or fell silent, before its answer.
+class WorkerDied(StageFailed):
+    """A model process ended, or had to be ended, before its answer.
 
     Attributes:
-        status: Exit status; negative is the signal that ended it; None if it was silent for too long.
+        status: Exit status; negative is the signal that ended it; None if it was ended for silence or garbage.
         log_tail: Last lines of what the process wrote.
         out_of_memory: The host or the device ran out of memory, as far as can be told.
     """
 
-    def __init__(
-        self, module: str, status: int | None, log: Path, log_tail: str, *, silent_s: float | None = None
-    ) -> None:
+    def __init__(self, module: str, how: str, log: Path, log_tail: str, *, status: int | None = None) -> None:
         self.status = status
-        self.log_tail = log_tail
+        self.log_tail = "\n".join(log_tail.splitlines()[-TAIL_LINES:])
         self.out_of_memory = status == -signal.SIGKILL or any(sign in log_tail for sign in MEMORY_SIGNS)
-        if status is None:
-            how = f"said nothing for {silent_s:.0f} s"
-        elif status < 0:
-            how = f"was ended by {signal.Signals(-status).name}"
-        else:
-            how = f"ended with status {status}"
         memory = " (out of memory)" if self.out_of_memory else ""
-        last = "\n".join(log_tail.splitlines()[-TAIL_LINES:])
-        super().__init__(f"worker {module} {how}{memory}; its log is {log}, and ends:\n{last}")
+        super().__init__(f"worker {module} {how}{memory}; its log {log} ends: {_last_line(log_tail)}")
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:300] if lines else "(nothing)"
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -153,7 +162,7 @@ class Worker:
             job: First message to the worker.
             log: File to which everything the process prints is appended.
             env: Variables beyond the short list of `environment`.
-            deadline_s: Longest silence between two messages; None waits for ever.
+            deadline_s: Longest silence between two messages; None waits for ever. It may be set anew at any time.
         """
         self.module, self.log, self.deadline_s = module, log, deadline_s
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -177,6 +186,7 @@ class Worker:
             finally:
                 for descriptor in passed:
                     os.close(descriptor)
+        os.set_blocking(self._to_child, False)
         self._closed = False
         self.send(job)
 
@@ -194,14 +204,19 @@ class Worker:
         """Write one message to the worker.
 
         Raises:
-            WorkerDied: It is no longer there to read it.
+            WorkerDied: It is no longer there to read it, or did not within the deadline.
         """
         data = json.dumps(message, ensure_ascii=False).encode() + b"\n"
-        try:
-            while data:
+        silence = Silence()
+        while data:
+            try:
                 data = data[os.write(self._to_child, data) :]
-        except BrokenPipeError as error:
-            raise self._died() from error
+                silence.look(news=True)
+            except BlockingIOError:
+                select.select([], [self._to_child], [], POLL_S)
+                self._heed(silence.look())
+            except BrokenPipeError as error:
+                raise self._died(self._wait()) from error
 
     def messages(self) -> Iterator[Json]:
         """Yield the worker's messages as they come; ends when the worker exits with status 0.
@@ -209,10 +224,22 @@ class Worker:
         Stop iterating and call again at will: nothing is lost in between.
 
         Raises:
-            WorkerDied: Any other end, or silence for longer than the deadline.
+            WorkerDied: Any other end, silence for longer than the deadline, or what is no message.
+            DiskFailed: An end that came of a full or broken disk.
         """
         while (line := self._line()) is not None:
-            yield json.loads(line)
+            try:
+                message = json.loads(line)
+            except (ValueError, RecursionError):
+                message = None
+            if not isinstance(message, dict):
+                raise self.ended(f"sent what is no message ({line[:60]!r})")
+            yield message
+
+    def ended(self, how: str) -> HostError:
+        """End the worker for what it did, and return the exception to raise for it."""
+        self.close()
+        return self._failure(how)
 
     def close(self) -> None:
         """End the worker and every descendant; harmless when repeated."""
@@ -259,7 +286,7 @@ class Worker:
 
     def _line(self) -> bytes | None:
         """Return the next line, or None at a good end."""
-        last_heard = time.monotonic()
+        silence = Silence()
         while b"\n" not in self._buffer:
             # Asked before looking: what the worker wrote last is then in the pipe. End of file alone would not do, as a
             # descendant may hold the pipe open after the worker's death.
@@ -268,29 +295,56 @@ class Worker:
             data = os.read(self._from_child, 1 << 16) if readable else b""
             if data:
                 self._buffer += data
-                last_heard = time.monotonic()
+                if len(self._buffer) > MESSAGE_BYTES:
+                    raise self.ended(f"sent what is no message ({bytes(self._buffer[:60])!r})")
             elif ended or readable:
-                if self._wait() == 0:
+                status = self._wait()
+                if status == 0:
                     return None
-                raise self._died()
-            silent_s = time.monotonic() - last_heard
-            if self.deadline_s is not None and silent_s > self.deadline_s:
-                self.close()
-                raise WorkerDied(self.module, None, self.log, self._log_tail(), silent_s=silent_s)
+                raise self._died(status)
+            self._heed(silence.look(news=bool(data)))
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line
 
-    def _died(self) -> WorkerDied:
-        return WorkerDied(self.module, self._wait(), self.log, self._log_tail())
+    def _heed(self, silent_s: float) -> None:
+        """End the worker if it has been silent for too long."""
+        if self.deadline_s is not None and silent_s > self.deadline_s:
+            raise self.ended(f"said nothing for {self.deadline_s:.0f} s")
 
-    def _wait(self) -> int:
-        """Return the exit status of a worker that is about to end by itself."""
+    def _died(self, status: int | None) -> HostError:
+        if status is None:
+            return self._failure(f"closed its pipe and did not end within {EXIT_S:.0f} s")
+        how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+        return self._failure(how, status)
+
+    def _wait(self) -> int | None:
+        """Return the exit status of a worker that is about to end by itself; None for one that had to be ended."""
+        silence = Silence()
         while not self._ended():
+            if silence.look() > EXIT_S:
+                self.close()
+                return None
             time.sleep(0.01)
         return self._reap()
 
+    def _failure(self, how: str, status: int | None = None) -> HostError:
+        """Return what a worker's end means."""
+        tail = self._log_tail()
+        sign = next((sign for sign in DISK_SIGNS if sign in tail), None)
+        if sign is None and shutil.disk_usage(self.log.parent).free < FULL_BYTES:
+            sign = f"less than {FULL_BYTES >> 20} MiB left in {self.log.parent}"
+        if sign is not None:
+            return DiskFailed(
+                f"worker {self.module} {how}, because a disk is full or broken ({sign}); its log {self.log} ends: "
+                f"{_last_line(tail)}. Make room or mend the disk, and repeat the same command"
+            )
+        return WorkerDied(self.module, how, self.log, tail, status=status)
+
     def _log_tail(self) -> str:
-        with self.log.open("rb") as stream:
-            size = stream.seek(0, os.SEEK_END)
-            stream.seek(max(self._log_start, size - SCAN_BYTES))
-            return stream.read().decode(errors="replace")
+        try:
+            with self.log.open("rb") as stream:
+                size = stream.seek(0, os.SEEK_END)
+                stream.seek(max(self._log_start, size - SCAN_BYTES))
+                return stream.read().decode(errors="replace")
+        except OSError as error:
+            return f"(cannot be read: {error.strerror or error})"

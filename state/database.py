@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -32,9 +32,12 @@ def open_database(path: Path, *, create: bool, read_only: bool) -> sqlite3.Conne
                 _create(path)
         except OSError as error:
             raise StoreError(f"{path}: {error.strerror or error}; check the folder and its rights") from error
+        # Looked at through a connection that cannot write: one that can, closed after it has refused the file, would
+        # leave a log in it that belongs to another time.
+        with closing(_connect(path, read_only=True)) as reader:
+            _check(reader, path, read_only=read_only)
         connection = _connect(path, read_only=read_only)
         try:
-            _check(connection, path, read_only=read_only)
             _prepare(connection, read_only=read_only)
         except BaseException:
             connection.close()
@@ -131,7 +134,9 @@ def _explanation(path: Path, error: sqlite3.Error) -> str:
 
 def damaged(path: Path, detail: str) -> str:
     """Return what to tell the user of a damaged database."""
+    log = path.with_name(path.name + "-wal")
+    other = f"; or, if it was put back from a copy, remove {log.name} beside it" if log.exists() else ""
     return (
         f"{path} is damaged ({detail}); go back to the newest copy of it with `python run_loop.py recover --run "
-        f"{path.parent.name}`, or start again under another run name"
+        f"{path.parent.name}`, or start again under another run name{other}"
     )

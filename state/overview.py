@@ -50,7 +50,7 @@ class RoundOverview:
     """Last logged."""
     comparisons: tuple[Comparison, ...]
     reason: str | None
-    """The gate's sentence, or why there was no candidate."""
+    """The gate's sentence, why there was no candidate, or why the round was abandoned."""
     wall_s: float
     """Sum over finished stages."""
 

@@ -280,7 +280,7 @@ class Promotion:
     champion_id: str | None
     promoted: bool
     reason: str
-    """A sentence for people."""
+    """A sentence for people; for an abandoned round, what could not be brought to its end."""
     wins: int
     losses: int
     ties: int

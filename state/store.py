@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
@@ -34,7 +34,7 @@ _ORDER: dict[type, str] = {
     records.Run: "created_at, id",
     records.Problem: "source, position, id",
     records.Round: "number, id",
-    records.Stage: "started_at, id",
+    records.Stage: "instr('problems code tests judge select train benchmark gate', name), id",
     records.Reply: "problem_id, kind, position",
     records.Sample: "problem_id, kind, (SELECT r.position FROM replies r WHERE r.id = reply_id), position, id",
     records.Execution: "problem_id, role, code_id, test_id, id",
@@ -141,7 +141,8 @@ class Store:
                 connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
-                connection.execute("ROLLBACK")
+                with suppress(sqlite3.Error):  # what fails here has failed before, and says why; a restart rolls back
+                    connection.execute("ROLLBACK")
             raise
 
     @contextmanager

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from selfplay.channel import Json
+from selfplay.errors import DiskFailed
 from selfplay.worker import ROOT, Worker, WorkerDied, cpu_environment
 
 Start = Callable[..., Worker]
@@ -221,3 +222,46 @@ def test_a_worker_that_is_killed_from_outside_says_so(start: Start) -> None:
         with pytest.raises(WorkerDied, match="SIGTERM") as caught:
             next(messages)
     assert not caught.value.out_of_memory
+
+
+@pytest.mark.parametrize("sent", [b"\xff\xfe{\n", b"[1, 2]\n", b"null\n", b"{\n", b"[" * 100_000 + b"\n"])
+def test_what_is_no_message_ends_the_worker_and_is_shown(start: Start, sent: bytes) -> None:
+    with start(f"os.write(channel._write_fd, {sent!r})\ntime.sleep(60)") as worker:
+        with pytest.raises(WorkerDied, match="sent what is no message") as caught:
+            next(worker.messages())
+        assert caught.value.status is None
+        assert gone_within(worker.pid, 0.1)
+
+
+def test_a_line_without_an_end_is_not_collected_for_ever(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("selfplay.worker.MESSAGE_BYTES", 1 << 18)
+    body = "while True:\n    os.write(channel._write_fd, b'x' * 65536)"
+    with start(body) as worker, pytest.raises(WorkerDied, match=r"sent what is no message \(b'xxx"):
+        next(worker.messages())
+
+
+def test_a_worker_that_never_leaves_after_closing_its_pipe_is_ended(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("selfplay.worker.EXIT_S", 0.5)
+    with start("os.close(channel._write_fd)\ntime.sleep(60)") as worker:
+        with pytest.raises(WorkerDied, match="closed its pipe and did not end within"):
+            next(worker.messages())
+        assert gone_within(worker.pid, 0.1)
+
+
+def test_a_worker_that_no_longer_reads_does_not_block_the_parent(start: Start) -> None:
+    with start('channel.send({"n": 1})\ntime.sleep(60)', deadline_s=1.0) as worker:
+        next(worker.messages())
+        os.kill(worker.pid, signal.SIGSTOP)
+        with pytest.raises(WorkerDied, match="said nothing for 1 s"):
+            worker.send({"big": "x" * 3_000_000})
+        assert gone_within(worker.pid, 0.1)
+
+
+@pytest.mark.parametrize("sign", ["No space left on device", "Input/output error", "Read-only file system"])
+def test_a_death_of_the_disk_is_told_apart_from_other_deaths(start: Start, sign: str) -> None:
+    with start(f"raise OSError({sign!r})") as worker, pytest.raises(DiskFailed, match=sign) as caught:
+        list(worker.messages())
+    assert "repeat the same command" in str(caught.value)
+    assert "\n" not in str(caught.value)
