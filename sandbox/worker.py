@@ -218,7 +218,7 @@ class Worker:
             with code_end:
                 may_fork = count > 1 and self.level == "bwrap"  # where nothing that it leaves can hide
                 number = room.spawn(code_end.fileno(), forks=count if may_fork else 0, tests=count)
-            told = {"cells": count, "cpu_s": cpu_s, "tight": tight, "may_fork": may_fork}
+            told = {"cells": cells, "cpu_s": cpu_s, "tight": tight, "may_fork": may_fork}
             jail.hand_over(judge_end, self._job(code, matrix) | told, wall_s + GRACE_S)
             try:
                 row = self.judge.row(cells, judge_end, wall_s, cpu_s)

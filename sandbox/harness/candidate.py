@@ -1,7 +1,8 @@
 """The code side: runs the candidate once, then serves the calls of one test after another.
 
 Each test is served by a fork, so that it finds the code as it was just after loading. No fork is needed where there is
-one test only, or where the code has nothing that could change from one test to the next (`harness.stateless`).
+one test only, or where the code has nothing that could change from one test to the next (`harness.stateless`). A test
+brings a socket of its own; the only one of a row may be talked about over the link itself.
 
 Nothing said here can make a pass: these processes only answer with values, and the judge compares them.
 """
@@ -23,7 +24,7 @@ from typing import Any, NoReturn
 from . import wire
 from .batch import Batch
 from .outcome import CountedOutput, OutputLimit, classify, describe
-from .peer import SHARED_MODULES, Died, Peer, find_shared, shared
+from .peer import MARGIN_BYTES, SHARED_MODULES, Died, Peer, find_shared, shared
 from .repeatable import seed
 from .stateless import stateless
 
@@ -41,7 +42,7 @@ def main(link: socket.socket) -> None:
     """Load the code that `link` brings first, then serve the judge at the other end."""
     inbox = wire.Inbox(link, with_fds=True)
     message = inbox.receive(JOB_BYTES)
-    alone = message["cells"] == 1
+    alone = len(message["cells"]) == 1
     shared = alone or stateless(message["code"])
     budget = None if alone and not message["tight"] else CpuBudget(message["cpu_s"], shared=shared)
     if not shared and not message["may_fork"]:
@@ -54,26 +55,27 @@ def main(link: socket.socket) -> None:
         return
     while True:
         try:
-            request = inbox.receive(1024)
+            request = inbox.receive(message["value_bytes"] + MARGIN_BYTES)
         except wire.Closed:
             return
-        sock = wire.adopt(inbox.fds.pop())
+        sock = wire.adopt(inbox.fds.pop()) if inbox.fds else None
+        peer = CodePeer(sock or link, message["value_bytes"], namespace, output, None if sock else inbox)
         if shared:
             if budget is not None:
                 budget.renew()
             used = time.process_time()
-            ended = _serve_cell(sock, namespace, message, output)
-            sock.close()
+            ended = _serve_cell(peer, message, None if sock else request)
             cpu_s, rss = time.process_time() - used, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         else:
             pid = os.fork()
             if pid == 0:
                 link.close()
-                _serve_and_leave(sock, namespace, message, output)
-            sock.close()
+                _serve_and_leave(peer, message)
             _, ended, usage = os.wait4(pid, 0)
             cpu_s, rss = usage.ru_utime + usage.ru_stime, usage.ru_maxrss
-        wire.send_done(link, request["cell"], ended, cpu_s, rss * 1024)
+        if sock:
+            sock.close()
+        wire.send_done(link, request["cell"] if sock else message["cells"][0], ended, cpu_s, rss * 1024)
 
 
 def warm_up() -> None:
@@ -89,10 +91,12 @@ def warm_up() -> None:
         stateless(message["code"])
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            wire.send(ours, {"op": "entry", "a": ["f", ["L", 3], ["D"]]})
-            ours.shutdown(socket.SHUT_WR)
+            request = {"op": "entry", "a": ["f", ["L", 3], ["D"]]}
+            wire.send(ours, request)
+            wire.send(ours, {"over": 0})
             namespace, _, _, output = load(message)
-            if _serve_cell(theirs, namespace, message, output) or wire.Inbox(ours).receive(1024) != {"ok": ["L", 0, 2]}:
+            peer = CodePeer(theirs, message["value_bytes"], namespace, output)
+            if _serve_cell(peer, message, None) or wire.Inbox(ours).receive(1024) != {"ok": ["L", 0, 2]}:
                 raise RuntimeError("the rehearsal went wrong")
     sys.stdout, sys.stderr, sys.argv = before
     del sys.modules[MODULE]
@@ -143,23 +147,21 @@ def load(message: dict[str, Any]) -> tuple[dict[str, Any], str, str, CountedOutp
     return module.__dict__, "ok", "", output
 
 
-def _serve_cell(sock: socket.socket, namespace: dict[str, Any], message: dict[str, Any], output: CountedOutput) -> int:
+def _serve_cell(peer: CodePeer, message: dict[str, Any], request: dict[str, Any] | None) -> int:
     """Answer a test until it ends; return a wait status."""
     seed(message["seed"])
-    output.left, output.exceeded = message["output_bytes"], False
+    peer.output.left, peer.output.exceeded = message["output_bytes"], False
     try:
-        CodePeer(sock, message["value_bytes"], namespace, output).serve()
+        peer.serve(request)
     except Died as ending:
         return 0 if ending.args == ("ended",) else 72 << 8
-    return 71 << 8
+    return 0
 
 
-def _serve_and_leave(
-    sock: socket.socket, namespace: dict[str, Any], message: dict[str, Any], output: CountedOutput
-) -> NoReturn:
+def _serve_and_leave(peer: CodePeer, message: dict[str, Any]) -> NoReturn:
     status = 71
     try:
-        status = os.waitstatus_to_exitcode(_serve_cell(sock, namespace, message, output))
+        status = os.waitstatus_to_exitcode(_serve_cell(peer, message, None))
     finally:
         os._exit(status)
 
@@ -211,8 +213,15 @@ OPERATIONS: dict[str, Callable[..., object]] = {
 class CodePeer(Peer):
     """Answers a test's requests with the code's objects."""
 
-    def __init__(self, sock: socket.socket, value_bytes: int, namespace: dict[str, Any], output: CountedOutput) -> None:
-        super().__init__(sock, value_bytes)
+    def __init__(
+        self,
+        sock: socket.socket,
+        value_bytes: int,
+        namespace: dict[str, Any],
+        output: CountedOutput,
+        inbox: wire.Inbox | None = None,
+    ) -> None:
+        super().__init__(sock, value_bytes, inbox)
         self.namespace = namespace
         self.output = output
         self.batch = Batch(self, self._result)

@@ -21,6 +21,9 @@ operator random re statistics string textwrap typing
 """
 SHARED_MODULES = frozenset(_SHARED.split())
 
+MARGIN_BYTES = 1024
+"""What a message may be longer than the value in it."""
+
 
 class Died(BaseException):
     """The other side ended in the middle of a conversation."""
@@ -29,9 +32,9 @@ class Died(BaseException):
 class Peer:
     """Keeps the objects the other side knows by number, and talks."""
 
-    def __init__(self, sock: socket.socket, value_bytes: int) -> None:
+    def __init__(self, sock: socket.socket, value_bytes: int, inbox: wire.Inbox | None = None) -> None:
         self.sock = sock
-        self.inbox = wire.Inbox(sock)
+        self.inbox = inbox or wire.Inbox(sock)
         self.value_bytes = value_bytes
         self.objects: dict[int, object] = {}
         self.numbers: dict[int, int] = {}
@@ -82,10 +85,16 @@ class Peer:
                 return message
             self._serve(message)
 
-    def serve(self) -> None:
-        """Serve requests until the other side ends."""
-        while True:
-            self._serve(self._receive())
+    def serve(self, message: dict[str, Any] | None = None) -> None:
+        """Serve requests, `message` first, until the other side says that this is over.
+
+        Raises:
+            Died: The other side ended, or does not keep to the protocol.
+        """
+        message = message or self._receive()
+        while "over" not in message:
+            self._serve(message)
+            message = self._receive()
 
     def _serve(self, message: dict[str, Any]) -> None:
         name, arguments = message.get("op"), message.get("a")
@@ -111,7 +120,7 @@ class Peer:
 
     def _receive(self) -> dict[str, Any]:
         try:
-            message = self.inbox.receive(self.value_bytes + 1024)
+            message = self.inbox.receive(self.value_bytes + MARGIN_BYTES)
         except wire.TooLarge:
             raise self.fail("output") from None
         except wire.WireError:
