@@ -332,9 +332,8 @@ class Loop:
         self.room.check("gate", round_)
         with self.ledger.stage(round_, "gate", 1, "decisions") as stage:
             stage.rows.append(promoted)
-            stage.changed.append(
-                replace(round_, finished_at=now(), outcome="promoted" if promoted.promoted else "kept")
-            )
+            outcome = "promoted" if promoted.promoted else "kept"
+            stage.changed.append(replace(round_, finished_at=now(), outcome=outcome))
         log.info("round %d: %s", round_.number, promoted.reason)
         retention.tidy(self.session)
         return promoted

@@ -306,8 +306,7 @@ class Store:
 
     def _rows(self, sql: str, values: tuple[Value, ...]) -> list[tuple[Any, ...]]:
         with explained(self._path):
-            rows: list[tuple[Any, ...]] = self._connection.execute(sql, values).fetchall()
-        return rows
+            return list(self._connection.execute(sql, values))
 
 
 def _rows_of(table: _Table, group: Iterable[Record], last: list[Record]) -> Iterator[tuple[Value, ...]]:

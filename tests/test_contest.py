@@ -139,7 +139,7 @@ def test_no_score_of_an_audit_benchmark_can_change_the_decision(
 # -- in the loop ------------------------------------------------------------------------------------------------------
 
 SETTINGS = ("benchmark.limit=24", "gate.curtail=true")
-SKILL = 0.4
+SKILL = 0.65
 
 
 @pytest.fixture(scope="module")

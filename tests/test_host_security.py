@@ -149,8 +149,8 @@ def assert_finds_nothing(box: Sandbox) -> None:
 UNSAFE_MODULES = frozenset({"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "runpy", "imp"})
 UNSAFE_CALLS = frozenset({"eval", "exec", "execfile"})
 UNSAFE_METHODS = {("torch", "load"), ("np", "load"), ("numpy", "load"), ("yaml", "load")}
-FOR_THE_SANDBOX = frozenset({"selfplay/evalplus_check.py"})
-"""A program's text, kept as a module so that it is linted; it runs in the judge's jail only."""
+FOR_THE_SANDBOX = frozenset({"selfplay/evalplus_check.py", "selfplay/evalplus_known.py"})
+"""Texts of programs, kept as modules so that they are linted; they run in the judge's jail only."""
 
 
 def unsafe(root: Path) -> list[str]:

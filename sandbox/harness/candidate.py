@@ -91,8 +91,7 @@ def warm_up() -> None:
         stateless(message["code"])
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            request = {"op": "entry", "a": ["f", ["L", 3], ["D"]]}
-            wire.send(ours, request)
+            wire.send(ours, {"op": "entry", "a": ["f", ["L", 3], ["D"]]})
             wire.send(ours, {"over": 0})
             namespace, _, _, output = load(message)
             peer = CodePeer(theirs, message["value_bytes"], namespace, output)
