@@ -20,6 +20,8 @@ from typing import Any
 
 MEMORY_BYTES = 768 << 20
 WALL_S = 2.0
+SETTLE_S = 0.3
+"""Until what a grader starts ahead of its next program is there."""
 HOME = Path("/home/user")
 CANARY = "the user's own notes\n"
 WATCHED = ("/tmp", "/dev/shm", "/var/tmp", "/home/user", "/home", "/run")  # noqa: S108 (the jail's)
@@ -90,6 +92,7 @@ def unconfined() -> Grade:
 
     box = Sandbox(1, "none", Limits(wall_s=WALL_S, cpu_s=4, memory_bytes=256 << 20))
     OPEN.append(box)
+    box.run("class S:\n    n = 1", "class T(S):\n    pass\nassert T.n == 1", entry_point="S")  # starts another jail
     return lambda code, test, entry: box.run(code, test, entry_point=entry).passed
 
 
@@ -125,6 +128,7 @@ def main() -> None:
         (HOME / name).write_text(text)
     os.chdir(HOME)
     grade(GOOD, "assert f(3) == 4", "f")
+    time.sleep(SETTLE_S)
     before, running = files(), processes()
     passed = grade(job["code"], job["test"], job["entry"])
     controls = [grade(GOOD, "assert f(3) == 4", "f"), grade(GOOD, "assert f(3) == 5", "f")]
