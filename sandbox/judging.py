@@ -108,12 +108,10 @@ class Judge:
             while True:
                 message = self.inbox.receive(RESULT_BYTES)
                 self.compiled = True
-                if "compiled" in message:
-                    continue
                 if "row" in message:
                     row.ending, row.detail, row.wall_s = message["row"], message["detail"], message["wall_s"]
                     return row
-                else:
+                if "compiled" not in message:
                     row.cells[message["cell"]] = Raw(
                         message["status"],
                         message["detail"],
