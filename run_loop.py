@@ -177,7 +177,7 @@ def pairs(
 
     Example: python run_loop.py pairs --run first --out first-pairs
     """
-    from selfplay.export import write_pairs
+    from selfplay.dataset import write_pairs
 
     raise typer.Exit(write_pairs(run, runs_dir, out))
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from run_loop import app
-from selfplay import config, export
+from selfplay import config, dataset
 from selfplay.train import Example
 from selfplay.train_rows import Lengths, in_order
 from state.records import Pair
@@ -21,7 +21,7 @@ from tests.state import rows
 @pytest.fixture
 def exported(promoted: Path) -> Path:
     """The folder of an export of run `a`."""
-    assert export.write_pairs("a", promoted, promoted / "out") == 0
+    assert dataset.write_pairs("a", promoted, promoted / "out") == 0
     return promoted / "out"
 
 
@@ -65,7 +65,7 @@ def test_single_replies_are_read_back_for_kto(exported: Path, promoted: Path, tm
 @pytest.mark.parametrize("method", ["dpo", "kto"])
 def test_rows_have_the_form_of_those_that_the_loop_trains_on(promoted: Path, method: str) -> None:
     with Store.open(promoted / "a" / "run.db", read_only=True) as store:
-        pairs, made = store.all(Pair), export.export(store)
+        pairs, made = store.all(Pair), dataset.export(store)
     examples: list[Example] = [
         {"prompt": json.loads(pair.prompt), "chosen": pair.chosen, "rejected": pair.rejected} for pair in pairs
     ]
@@ -94,17 +94,17 @@ def test_a_folder_with_something_in_it_is_left_alone(promoted: Path, capfd: pyte
     full = promoted / "full"
     full.mkdir()
     (full / "mine").write_text("mine")
-    assert export.write_pairs("a", promoted, full) == 2
+    assert dataset.write_pairs("a", promoted, full) == 2
     assert "is not an empty folder" in capfd.readouterr().err
     assert [path.name for path in full.iterdir()] == ["mine"]
     (promoted / "empty").mkdir()
-    assert export.write_pairs("a", promoted, promoted / "empty") == 0
+    assert dataset.write_pairs("a", promoted, promoted / "empty") == 0
 
 
 def test_a_run_without_pairs_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with Store.open(tmp_path / "a" / "run.db", create=True) as store:
         store.add(rows.run(), rows.problem())
-    assert export.write_pairs("a", tmp_path, tmp_path / "out") == 2
+    assert dataset.write_pairs("a", tmp_path, tmp_path / "out") == 2
     assert "has no pairs yet" in capfd.readouterr().err
     assert not (tmp_path / "out").exists()
 
