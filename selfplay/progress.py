@@ -37,6 +37,8 @@ class StageProgress:
     """time.monotonic() at the start."""
     ended: float | None = None
     executions: int = 0
+    losses: dict[int, float] = field(default_factory=dict)
+    """Of a training, by step; replaced, never changed, so that another thread may read it."""
 
     @property
     def wall_s(self) -> float:

@@ -19,31 +19,27 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from sandbox import Sandbox
-from selfplay import problems, prompts, retention
+from selfplay import learning, problems, prompts, retention
 from selfplay.abandon import STAGE_CANNOT_END, abandon, stop_after_too_many
 from selfplay.contest import Contest, promotion
 from selfplay.engines import Engines, Weights
 from selfplay.errors import DiskFailed, HostError
 from selfplay.generate import Request
+from selfplay.learning import Trainer
 from selfplay.ledger import Ledger
 from selfplay.pairing import make_pairs
-from selfplay.pairs import derive_seed
 from selfplay.progress import Progress
 from selfplay.room import Room
 from selfplay.sampling import Sampler
 from selfplay.scoring import Scorer
 from selfplay.session import Session, now
-from selfplay.train import TrainJob, TrainResult, adapter_sha256
-from state.records import Adapter, Matrix, Pair, Problem, Promotion, Round, Sample, Stage, TrainStep, content_id
+from selfplay.train import adapter_sha256
+from state.records import Adapter, Matrix, Pair, Problem, Promotion, Round, Sample, Stage, content_id
 
 log = logging.getLogger(__name__)
-
-Trainer = Callable[[TrainJob, Path, Callable[[dict[str, Any]], None]], TrainResult]
-"""Trains a job, with a log file and a callback for every logged step (selfplay.train.train in earnest)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,63 +229,16 @@ class Loop:
         section = self.config.train
         with self.ledger.stage(round_, "train", 0, "steps") as stage:
             if len(pairs) < section.min_pairs:
-                result = TrainResult(
-                    outcome="too_few_pairs",
-                    reason=f"{len(pairs)} pairs, fewer than train.min_pairs = {section.min_pairs}",
-                    steps=0, tokens=0, tokens_per_s=None, metrics={}, sha256=None,
-                )  # fmt: skip
+                result = learning.too_few(len(pairs), section)
             else:
                 self.tools.engines.close()
-                clock = time.monotonic()
-                result = self._train(round_, pairs)
+                clock, parent = time.monotonic(), self.weights(round_.champion_id).adapter
+                result = learning.learn(self.session, self.tools.train, round_, pairs, parent, self.progress)
                 stage.model_s = time.monotonic() - clock
-            adapter = Adapter(
-                id=content_id(round_.id, "adapter", result.sha256),
-                round_id=round_.id,
-                parent_id=round_.champion_id,
-                path=f"adapters/{retention.round_name(round_.number)}" if result.sha256 else None,
-                sha256=result.sha256,
-                method=section.method,
-                reference=section.reference,
-                pairs=len(pairs),
-                steps=result.steps,
-                outcome=result.outcome,
-                reason=result.reason,
-                metrics=json.dumps(result.metrics | {"tokens_per_s": result.tokens_per_s}),
-            )
+            adapter = learning.adapter(round_, len(pairs), section, result)
             stage.rows.append(adapter)
         shutil.rmtree(self.session.folder / "work" / retention.round_name(round_.number), ignore_errors=True)
         return adapter
-
-    def _train(self, round_: Round, pairs: list[Pair]) -> TrainResult:
-        folder, name = self.session.folder, retention.round_name(round_.number)
-
-        def on_step(values: dict[str, Any]) -> None:
-            fields = {
-                key: values.get(key) for key in TrainStep.__dataclass_fields__ if key not in {"id", "round_id", "step"}
-            }
-            step = int(values["step"])
-            with self.store.transaction():
-                self.store.add(
-                    TrainStep(id=content_id(round_.id, "step", step), round_id=round_.id, step=step, **fields)
-                )
-            counters = self.progress.stages["train"]
-            counters.done, counters.total = step, int(values.get("total_steps") or counters.total)
-            counters.tokens += int(values.get("tokens") or 0)
-            self.progress.check_stop()
-
-        job = TrainJob(
-            model=self.session.model.folder,
-            parent=self.weights(round_.champion_id).adapter,
-            examples=[
-                {"prompt": json.loads(pair.prompt), "chosen": pair.chosen, "rejected": pair.rejected} for pair in pairs
-            ],
-            section=self.config.train,
-            seed=derive_seed(self.config.seed, round_.number, "train") % 2**31,
-            out=folder / "adapters" / name,
-            checkpoints=folder / "work" / name,
-        )
-        return self.tools.train(job, folder / "logs" / f"train-{name}.log", on_step)
 
     # -- benchmark, gate ----------------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ import re
 import subprocess
 from collections.abc import Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -186,8 +186,9 @@ def open_run(
     tasks: dict[str, tuple[Task, ...]],
     data_sha256: str,
     sandbox_level: str,
+    rounds: int,
 ) -> Session:
-    """Create or continue the run in `folder`; the caller holds its lock.
+    """Create or continue the run in `folder`, which shall have `rounds` rounds; the caller holds its lock.
 
     Raises:
         UserError: The run was started with other settings.
@@ -201,6 +202,9 @@ def open_run(
     if runs:
         run = runs[0]
         check_same(run, settings, model.sha256, data_sha256)
+        if run.rounds != rounds:
+            run = replace(run, rounds=rounds)
+            store.replace(run)
     else:
         text = config.to_json(settings)
         run = Run(
@@ -214,6 +218,7 @@ def open_run(
             model=settings.model.name,
             model_sha256=model.sha256,
             data_sha256=data_sha256,
+            rounds=rounds,
         )
         with store.transaction():
             store.add(run, *problems)

@@ -67,7 +67,7 @@ class Snapshot:
     preset: str
     round_number: int
     rounds: int | None
-    """Rounds asked for; None where only the loop itself knows."""
+    """Rounds asked for; None where it is not known."""
     elapsed_s: float
     left_s: float | None = None
     """Expected until the last round asked for is finished; None before there is anything to tell it from."""

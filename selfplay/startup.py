@@ -191,7 +191,7 @@ def opened(
         folder: The run's folder.
         settings: The resolved config.
         find_model: Returns the base model's files, fetched if need be; called once all else is known to work.
-        rounds: Rounds asked for; for display only.
+        rounds: Rounds that the run shall have; kept for those who look on.
         console: Where the dashboard is drawn, if it is a terminal.
         make_tools: What the loop works with; None is the real thing.
     """
@@ -210,6 +210,7 @@ def opened(
             tasks=tasks,
             data_sha256=data_sha256(found, tasks),
             sandbox_level=box.level,
+            rounds=rounds,
         )
         stack.enter_context(current.store)
         tail = stack.enter_context(_logging(folder / "logs" / "run.log", settings.keep, console))

@@ -16,7 +16,7 @@ from selfplay import config
 from selfplay.paired import wilson_interval
 from selfplay.progress import STAGES
 from selfplay.scoring import decoding
-from selfplay.snapshot import ChampionScore, JudgedProblem, Snapshot, StageLine
+from selfplay.snapshot import ChampionScore, JudgedProblem, Snapshot, StageLine, run_left_s
 from state.overview import RoundOverview
 from state.records import (
     Adapter,
@@ -81,7 +81,7 @@ class Watcher:
     def _look(self, now_s: float, moment: datetime) -> Snapshot:
         rounds = self.store.all(Round)
         turn = rounds[-1] if rounds else None
-        overviews = self._rounds()
+        overviews, rounds_asked = self._rounds(), self.store.all(Run)[0].rounds
         numbers = {each.id: each.number for each in rounds}
         champion = self._champion()
         judged = self.store.newest(Matrix, round_id=turn.id) if turn else None
@@ -90,8 +90,9 @@ class Watcher:
             model=self.run.model,
             preset=self.config.preset,
             round_number=turn.number if turn else 0,
-            rounds=None,
+            rounds=rounds_asked,
             elapsed_s=sum(each.wall_s for each in overviews),
+            left_s=run_left_s(overviews, rounds_asked, turn.number, overviews[-1].wall_s) if turn else None,
             sandbox_level=self._level,
             stages=self._stages(turn, now_s, moment) if turn else (),
             overviews=overviews,

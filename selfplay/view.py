@@ -64,6 +64,7 @@ def _line(stage: StageProgress, progress: Progress) -> StageLine:
         rate=_rate(stage, progress) if running else _speed(stage),
         wall_s=stage.wall_s if stage.started is not None else None,
         left_s=left,
+        losses=tuple(stage.losses.values()),
     )
 
 

@@ -1,9 +1,9 @@
 """`run_loop.py watch`: a run seen from another terminal, out of its database alone.
 
 The loop is asked for nothing and notices nothing: the database is opened for reading beside the one process that
-writes it. On a terminal this is the loop's own dashboard, without what only the loop knows (how many rounds were asked
-for, the log). Elsewhere, in a pipe or in CI, it is a line for every stage that ends and every decision, and now and
-then one that says how far the stages under way are.
+writes it. On a terminal this is the loop's own dashboard, without what only the loop knows (its log). Elsewhere, in a
+pipe or in CI, it is a line for every stage that ends and every decision, and now and then one that says how far the
+stages under way are.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def _idle(snapshot: Snapshot) -> Snapshot:
         replace(stage, state="pending", rate="", wall_s=None, left_s=None) if stage.state == "running" else stage
         for stage in snapshot.stages
     )
-    return replace(snapshot, stages=stages, message="nobody plays this run now; its command continues it")
+    return replace(snapshot, stages=stages, left_s=None, message="nobody plays this run now; its command continues it")
 
 
 def changes(before: Snapshot, after: Snapshot) -> Iterator[str]:

@@ -269,9 +269,15 @@ def ground_truths(connection: sqlite3.Connection) -> None:
     )
 
 
+def rounds_asked(connection: sqlite3.Connection) -> None:
+    """Note with the run how many rounds it shall have."""
+    connection.execute("ALTER TABLE runs ADD COLUMN rounds INTEGER CHECK (rounds > 0)")
+
+
 STEPS: dict[str, Callable[[sqlite3.Connection], None]] = {
     "0001_tables": tables,
     "0002_ground_truths": ground_truths,
+    "0003_rounds_asked": rounds_asked,
 }
 """Every step, in order."""
 

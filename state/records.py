@@ -29,7 +29,7 @@ class Run:
     created_at: str
     """UTC, ISO 8601."""
     config: str
-    """The resolved config as JSON, without the number of rounds."""
+    """The resolved config as JSON; the number of rounds is no part of it."""
     code_version: str
     """Version of this program and its git commit where there is one."""
     packages: str
@@ -41,6 +41,8 @@ class Run:
     """Hash of the base weights; the weights id of a champion that has no adapter."""
     data_sha256: str
     """Hash of problems and benchmark tasks."""
+    rounds: int | None
+    """Rounds that the run shall have in all, as its last start asked; None where no start has said so yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,8 @@ _CHANGING = {
     "problems": {"signature", "entry_point", "dropped"},
 }
 """Columns that may get a value after their row is stored, or (`path`) lose it; they never get another."""
+_ASKED = {"runs": {"rounds"}}
+"""Columns that any start of the run may give another value."""
 
 _OF_ATTEMPT = ("promotions", "adapters", "train_steps")
 """What training and the gate say of a round."""
@@ -74,7 +76,7 @@ def differences(path: Path, older: Path) -> dict[str, int]:
         found = {}
         for table in TABLES:
             now, then = _columns(connection, "main", table), _columns(connection, "older", table)
-            same = ", ".join(sorted((now & then) - _CHANGING.get(table, set())))
+            same = ", ".join(sorted((now & then) - _CHANGING.get(table, set()) - _ASKED.get(table, set())))
             if not then:
                 continue
             if not now:

@@ -79,7 +79,7 @@ SNAPSHOT = Snapshot(
 
 RUN = Run(
     id="run", name="first", created_at="2026-11-02T10:00:30+00:00", config="{}", code_version="0.1.0", packages="{}",
-    host="{}", model="smollm2-135m", model_sha256="", data_sha256="",
+    host="{}", model="smollm2-135m", model_sha256="", data_sha256="", rounds=None,
 )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ def stored(settings: config.Config) -> Run:
         model="m",
         model_sha256="s",
         data_sha256="d",
+        rounds=1,
     )
 
 

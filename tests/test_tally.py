@@ -13,7 +13,7 @@ from selfplay import config
 from selfplay.scoring import decoding
 from selfplay.snapshot import Snapshot, StageLine
 from selfplay.tally import SPEED_S, Watcher
-from state.records import Adapter, GroundTruth, Matrix, Round, TrainStep
+from state.records import Adapter, GroundTruth, Matrix, Round, Run, TrainStep
 from state.store import Store
 from tests.report.recount import wilson
 from tests.state import rows
@@ -176,7 +176,21 @@ def test_a_run_without_a_round_is_shown(tmp_path: Path) -> None:
     with Store.open(tmp_path / "run.db", create=True) as store:
         store.add(dataclasses.replace(rows.run(), config=config.to_json(SETTINGS)))
         seen = Watcher(store).look(0, BEGUN)
-    assert (seen.round_number, seen.rounds, seen.stages, seen.champion) == (0, None, (), "base model")
+    assert (seen.round_number, seen.rounds, seen.stages, seen.champion) == (0, 5, (), "base model")
+    assert seen.left_s is None, "nothing is finished yet to tell it from"
+
+
+def test_how_many_rounds_were_asked_for_is_seen_and_so_is_the_time_they_will_take(store: Store) -> None:
+    watcher = Watcher(store)
+    finish(store, "problems")
+    assert (watcher.look(0, BEGUN).rounds, watcher.look(0, BEGUN).left_s) == (5, None)
+    store.replace(dataclasses.replace(rows.turn(), outcome="kept"))
+    store.add(rows.turn(2), rows.stage("problems", round_id="round2", wall_s=0.5))
+    assert watcher.look(1, BEGUN).left_s == pytest.approx(3 * 1.5 + 1.0), "three rounds of 1.5 s, 1 s of this one"
+    store.replace(dataclasses.replace(store.all(Run)[0], rounds=2))
+    seen = watcher.look(2, BEGUN)
+    assert seen.rounds == 2, "another start asked for fewer"
+    assert seen.left_s == pytest.approx(1.0)
 
 
 def test_the_loops_own_rows_are_read_right(promoted: Path) -> None:

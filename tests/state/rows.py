@@ -27,7 +27,7 @@ from state.records import (
 def run() -> Run:
     return Run(
         id="run", name="first", created_at="2026-11-02T10:00:00+00:00", config="{}", code_version="0.1.0",
-        packages="{}", host="{}", model="smollm2-135m", model_sha256="base", data_sha256="data",
+        packages="{}", host="{}", model="smollm2-135m", model_sha256="base", data_sha256="data", rounds=5,
     )  # fmt: skip
 
 

@@ -110,6 +110,7 @@ def test_a_changed_text_and_a_missing_row_are_told_from_what_may_change(path: Pa
         store.add(rows.problem(9))
     change(path, "UPDATE rounds SET finished_at = 'later'")
     change(path, "UPDATE adapters SET path = NULL")
+    change(path, "UPDATE runs SET rounds = 9")
     assert repair.differences(path, copy) == {}
     change(path, "UPDATE problems SET entry_point = 'bdd' WHERE position = 0")
     assert repair.differences(path, copy) == {"problems": 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import shutil
 import signal
@@ -279,7 +280,7 @@ def next_version(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def colour(connection: sqlite3.Connection) -> None:
         connection.execute("ALTER TABLE runs ADD COLUMN colour TEXT")
 
-    monkeypatch.setitem(migrations.STEPS, "0003_colour", colour)
+    monkeypatch.setitem(migrations.STEPS, "0004_colour", colour)
     return path
 
 
@@ -291,9 +292,24 @@ def test_an_older_database_is_brought_up_to_date_by_writing_only(next_version: P
         with Store.open(path) as store:
             assert store.all(Run) == [rows.run()]
             assert store._connection.execute("SELECT colour FROM runs").fetchall() == [(None,)]
-    assert applied_steps(path) == ["0001_tables", "0002_ground_truths", "0003_colour"]
+    assert applied_steps(path) == ["0001_tables", "0002_ground_truths", "0003_rounds_asked", "0004_colour"]
     with Store.open(path, read_only=True) as store:
         assert store.count(Run) == 1
+
+
+def test_a_database_of_the_first_release_says_nothing_of_the_rounds_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "old.db"
+    with monkeypatch.context() as patch:
+        patch.delitem(migrations.STEPS, "0003_rounds_asked")
+        Store.open(path, create=True).close()
+        old = {name: value for name, value in dataclasses.asdict(rows.run()).items() if name != "rounds"}
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", tuple(old.values()))
+            connection.commit()
+    with Store.open(path) as store:
+        assert store.all(Run) == [dataclasses.replace(rows.run(), rounds=None)]
 
 
 def test_a_migration_that_fails_leaves_the_older_database_as_it_was(
@@ -304,10 +320,10 @@ def test_a_migration_that_fails_leaves_the_older_database_as_it_was(
         connection.execute("UPDATE runs SET no_such_column = 1")
 
     with monkeypatch.context() as patch:
-        patch.setitem(migrations.STEPS, "0003_taste", broken)
+        patch.setitem(migrations.STEPS, "0004_taste", broken)
         with pytest.raises(StoreError, match="no such column"):
             Store.open(path)
-    assert applied_steps(path) == ["0001_tables", "0002_ground_truths"]
+    assert applied_steps(path) == ["0001_tables", "0002_ground_truths", "0003_rounds_asked"]
     with Store.open(path) as store:
         assert store.all(Run) == [rows.run()]
         assert "taste" not in {row[1] for row in store._connection.execute("PRAGMA table_info(runs)")}
