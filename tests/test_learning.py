@@ -75,7 +75,7 @@ def test_each_step_is_stored_and_shown_as_it_comes(session: Session) -> None:
     ]  # fmt: skip
 
 
-def test_a_training_that_goes_on_shows_the_losses_from_before_and_doubles_none(session: Session) -> None:
+def test_a_training_that_goes_on_tells_its_steps_again_and_doubles_none(session: Session) -> None:
     first = {"step": 1, "total_steps": 2, "loss": 0.7}
     learn(session, first, progress=begun())
     progress = begun()
