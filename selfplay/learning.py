@@ -40,9 +40,6 @@ def learn(
     """
     store, name = session.store, round_name(round_.number)
     counters = progress.stages["train"]
-    counters.losses = {
-        step.step: step.loss for step in store.all(TrainStep, round_id=round_.id) if step.loss is not None
-    }
 
     def on_step(values: dict[str, Any]) -> None:
         number = int(values["step"])
