@@ -6,6 +6,7 @@ the terminal has nothing better. Without a terminal `Dashboard` does nothing; th
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -72,7 +73,8 @@ class _Picture:
         yield from facts
         if log and room >= 2:
             yield Rule(style="dim")
-            yield from log[-(room - 1) :]
+            whole = _wrapped(snapshot.log, width)
+            yield from whole if len(whole) < room else log[-(room - 1) :]
         yield from message
 
 
@@ -157,6 +159,12 @@ def _busy(lines: list[Text], stages: Sequence[StageLine]) -> list[Text]:
     running = [line for line, stage in zip(lines, stages, strict=True) if stage.state == "running"]
     pending = [line for line, stage in zip(lines, stages, strict=True) if stage.state == "pending"]
     return running or pending[:1]
+
+
+def _wrapped(texts: Sequence[str], width: int) -> list[Text]:
+    """Return texts in full, in as many lines as it takes."""
+    lines = [line for text in texts for line in textwrap.wrap(clean(text), width, subsequent_indent="  ")]
+    return [one_line(line, "dim") for line in lines]
 
 
 def _champion(snapshot: Snapshot, width: int) -> Text:

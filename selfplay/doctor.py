@@ -71,12 +71,9 @@ def _python() -> Iterator[Check]:
 
 
 def _hardware(preset: str, settings: config.Config) -> Iterator[Check]:
-    gpus = machine.gpu_memory_bytes()
+    gpus = machine.gpus()
     if gpus:
-        described = ", ".join(
-            f"{name} ({size / _GIB:.0f} GiB)" for name, size in zip(machine.gpu_names(), gpus, strict=True)
-        )
-        yield Check(name="GPU", level="ok", fact=described)
+        yield Check(name="GPU", level="ok", fact=", ".join(map(str, gpus)))
     else:
         wants = preset.startswith("gpu") or preset == "paper"
         yield Check(
@@ -171,7 +168,7 @@ def _answers(host: str, port: int) -> bool:
 
 
 def _preload() -> Iterator[Check]:
-    if machine.gpu_memory_bytes():
+    if machine.gpus():
         return
     found = [path.name for path in worker.preloads()]
     tcmalloc = any("tcmalloc" in name for name in found)

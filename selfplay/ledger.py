@@ -79,4 +79,5 @@ class Ledger:
             for record in result.changed:
                 self.store.replace(record)
         self.progress.end(name)
+        self.progress.settle([row])
         self.finished()

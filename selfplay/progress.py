@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from selfplay.snapshot import JudgedProblem
+from state.records import Stage
 from state.store import RoundOverview
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,8 @@ class StageProgress:
     """time.monotonic() at the start."""
     ended: float | None = None
     executions: int = 0
+    stored: Stage | None = None
+    """Its row, once there is one."""
     losses: dict[int, float] = field(default_factory=dict)
     """Of a training, by step; replaced, never changed, so that another thread may read it."""
 
@@ -113,10 +116,10 @@ class Progress:
             "round %d: %s done in %.1f s%s", self.round_number, stage, counters.wall_s, f": {note}" if note else ""
         )
 
-    def skip(self, stages: Iterable[str]) -> None:
-        """Mark stages that an earlier start of the run finished."""
-        for name in stages:
-            self.stages[name].state = "done"
+    def settle(self, rows: Iterable[Stage]) -> None:
+        """Mark stages as done and stored, by this start of the run or an earlier one: what is shown is what is kept."""
+        for row in rows:
+            self.stages[row.name].state, self.stages[row.name].stored = "done", row
 
     def check_stop(self) -> None:
         """Stop here if the user asked to: called between units of work.

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from selfplay.config import Config, Generate
 from selfplay.errors import HostError
-from selfplay.machine import gpu_memory_bytes
+from selfplay.machine import gpus
 from selfplay.retention import round_name
 from selfplay.session import DATABASE, Session
 from state.records import Round
@@ -43,7 +43,7 @@ class Need:
 
 def serves_merged(section: Generate) -> bool:
     """Return whether adapters are merged into the base weights before they are served."""
-    return section.weights == "merged" or (section.weights == "auto" and not gpu_memory_bytes())
+    return section.weights == "merged" or (section.weights == "auto" and not gpus())
 
 
 def free_bytes(folder: Path) -> int:

@@ -87,7 +87,7 @@ class Loop:
         if round_.finished_at is not None:
             return None
         self.progress.begin_round(number)
-        self.progress.skip(stage.name for stage in self.store.all(Stage, round_id=round_.id))
+        self.progress.settle(self.store.all(Stage, round_id=round_.id))
         self.scorer.prepare()
         self.scorer.wall_s = self.scorer.model_s = self.scorer.sandbox_s = 0.0
         self._show()
@@ -202,6 +202,7 @@ class Loop:
         rows = sampler.stages(begun, self.tools.engines.canary(), self.tools.peak_memory())
         with self.store.transaction():
             self.store.add(*rows)
+        self.progress.settle(rows)
 
     # -- select -------------------------------------------------------------------------------------------------------
 

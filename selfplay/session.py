@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING
 import psutil
 from filelock import FileLock, Timeout
 
-from selfplay import __version__, config, worker_files
+from selfplay import __version__, config, machine, worker_files
 from selfplay.errors import UserError
 from state import StoreError
 from state.records import Problem, Run, content_id
@@ -258,7 +258,8 @@ def host_facts(sandbox_level: str) -> dict[str, str | int]:
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "cpus": len(psutil.Process().cpu_affinity()),
+        "cpus": machine.cpus(),
+        "gpus": ", ".join(map(str, machine.gpus())) or "none",
         "memory_bytes": psutil.virtual_memory().total,
         "sandbox_level": sandbox_level,
     }

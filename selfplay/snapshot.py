@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from selfplay.resources import Usage
 from state.overview import RoundOverview
+from state.records import Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,3 +105,12 @@ def run_left_s(overviews: tuple[RoundOverview, ...], rounds: int | None, number:
         return None
     each = sum(finished) / len(finished)
     return (rounds - number) * each + max(0.0, each - spent_s)
+
+
+def speed_of(stage: Stage) -> str:
+    """Return the speed of a finished stage, with its unit; "" where it has none or was too short to tell."""
+    if stage.tokens and stage.model_s:
+        return f"{stage.tokens / stage.model_s:.0f} tokens/s"
+    if stage.executions and stage.wall_s >= 1:
+        return f"{stage.executions / stage.wall_s:.0f} executions/s"
+    return ""

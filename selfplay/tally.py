@@ -16,7 +16,7 @@ from selfplay import config
 from selfplay.paired import wilson_interval
 from selfplay.progress import STAGES
 from selfplay.scoring import decoding
-from selfplay.snapshot import ChampionScore, JudgedProblem, Snapshot, StageLine, run_left_s
+from selfplay.snapshot import ChampionScore, JudgedProblem, Snapshot, StageLine, run_left_s, speed_of
 from state.overview import RoundOverview
 from state.records import (
     Adapter,
@@ -162,7 +162,7 @@ class Watcher:
                 done=count.done,
                 total=count.total,
                 unit=_UNITS.get(name, "problems"),
-                rate=self._speed_of(finished[name]) if name in finished else self._rate(name, count, now_s),
+                rate=speed_of(finished[name]) if name in finished else self._rate(name, count, now_s),
                 wall_s=finished[name].wall_s if name in finished else max(0.0, (moment - since).total_seconds()),
                 left_s=self._left(name, count, now_s) if name in running else None,
                 losses=losses if name == "train" else (),
@@ -237,14 +237,6 @@ class Watcher:
         looks = [(at, counts.get(name, Count(done=0))) for at, _, counts in self._past]
         first = looks[0][1]
         return [look for look in looks if look[1] == first][-1]
-
-    @staticmethod
-    def _speed_of(stage: Stage) -> str:
-        if stage.tokens and stage.model_s:
-            return f"{stage.tokens / stage.model_s:.0f} tokens/s"
-        if stage.executions and stage.wall_s >= 1:
-            return f"{stage.executions / stage.wall_s:.0f} executions/s"
-        return ""
 
 
 def _running(finished: Mapping[str, Stage], counts: Mapping[str, Count]) -> frozenset[str]:

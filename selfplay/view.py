@@ -8,7 +8,7 @@ from selfplay.paired import wilson_interval
 from selfplay.progress import LogTail, Progress, StageProgress
 from selfplay.resources import Resources
 from selfplay.session import Session
-from selfplay.snapshot import ChampionScore, Snapshot, StageLine, run_left_s
+from selfplay.snapshot import ChampionScore, Snapshot, StageLine, run_left_s, speed_of
 
 _WRITING = {"code", "tests", "benchmark"}
 """Stages in which the model writes."""
@@ -61,20 +61,11 @@ def _line(stage: StageProgress, progress: Progress) -> StageLine:
         done=stage.done,
         total=stage.total,
         unit=stage.unit,
-        rate=_rate(stage, progress) if running else _speed(stage),
-        wall_s=stage.wall_s if stage.started is not None else None,
+        rate=_rate(stage, progress) if running else speed_of(stage.stored) if stage.stored else "",
+        wall_s=stage.stored.wall_s if stage.stored else stage.wall_s if stage.started is not None else None,
         left_s=left,
         losses=tuple(stage.losses.values()),
     )
-
-
-def _speed(stage: StageProgress) -> str:
-    """Return the speed of a whole stage that is done; waiting for others counts."""
-    if stage.state != "done" or stage.wall_s < 1:
-        return ""
-    if stage.name == "judge":
-        return f"{stage.executions / stage.wall_s:.0f} executions/s" if stage.executions else ""
-    return f"{stage.tokens / stage.wall_s:.0f} tokens/s" if stage.tokens else ""
 
 
 def _rate(stage: StageProgress, progress: Progress) -> str:

@@ -248,9 +248,9 @@ def test_doctor_says_whether_a_run_can_work() -> None:
 
 
 def test_doctor_ends_with_1_for_a_preset_that_needs_a_gpu_where_there_is_none() -> None:
-    from selfplay.machine import gpu_memory_bytes
+    from selfplay.machine import gpus
 
-    if gpu_memory_bytes():
+    if gpus():
         pytest.skip("this machine has a GPU")
     result = command("doctor", "--preset", "gpu-80gb")
     assert result.returncode == 1

@@ -304,6 +304,19 @@ def test_a_terminal_without_unicode_gets_plain_ascii() -> None:
     assert "\n".join(picture(render_status(SNAPSHOT.overviews, RUN), encoding="ascii")).isascii()
 
 
+def test_a_long_log_line_is_told_in_full_where_there_is_room_and_cut_where_there_is_none() -> None:
+    reason = "kept: " + " ".join(f"word{number}" for number in range(30)) + " the end."
+    high = picture(render(change(log=("before", reason))), height=40)
+    assert high[-1].endswith("the end.")
+    assert "  word" in high[-2] or "  word" in high[-1], "what follows is indented"
+    told = " ".join(" ".join(high).split())
+    assert reason in told
+    low = picture(render(change(log=("before", reason))), height=24)
+    assert len(low) <= 24
+    assert "the end." not in " ".join(low)
+    assert line_with("kept: word0", low).endswith("…")
+
+
 def test_no_markup_and_no_control_character_of_a_log_line_reaches_the_terminal() -> None:
     lines = picture(render(change(log=("[red]x[/red] \x1b[2J \x07 a\nb \u202e rtl",))))
     assert line_with("[red]x[/red]", lines) == "[red]x[/red]  [2J   a b   rtl"

@@ -52,12 +52,3 @@ def test_a_run_that_goes_on_hears_what_is_asked_for_now() -> None:
 def test_a_problem_file_is_remembered_by_its_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert resolve_config(wanted(problems="mine.jsonl"), None).problems.source == str(tmp_path / "mine.jsonl")
-
-
-def test_a_large_gpu_gets_the_large_preset_and_a_small_one_the_small_model() -> None:
-    assert [preset_for(gpus) for gpus in ([80 * GIB], [24 * GIB], [8 * GIB], [])] == [
-        "gpu-80gb",
-        "gpu-24gb",
-        "cpu",
-        "cpu",
-    ]
