@@ -26,6 +26,8 @@ _GIB = 1024**3
 _MATRIX_FROM = 80
 """Narrowest screen with a pass matrix beside the stages."""
 _CURVE_WIDTH = 12
+_ONE = {"matrices": "matrix"}
+"""Units whose singular is not the plural without an s."""
 
 
 def render(snapshot: Snapshot) -> RenderableType:
@@ -102,7 +104,7 @@ def _stage(stage: StageLine, bar_width: int, width: int) -> Text:
     line = one_line()
     line.append(f"{mark} {stage.name:<10}", style=style)
     if stage.state == "done":
-        line.append(f" {stage.total} {stage.unit}" if stage.total else " done")
+        line.append(f" {_counted(stage.total, stage.unit)}" if stage.total else " done")
         if stage.wall_s is not None:
             line.append(f"  in {duration(stage.wall_s)}", style="dim")
         if stage.rate:
@@ -110,10 +112,11 @@ def _stage(stage: StageLine, bar_width: int, width: int) -> Text:
     elif stage.state == "running":
         _running(line, stage, bar_width)
     elif stage.done:
-        line.append(f" {stage.done} {stage.unit} so far", style="dim")
+        line.append(f" {_counted(stage.done, stage.unit)} so far", style="dim")
     if stage.losses:
-        curve, loss = sparkline(stage.losses, _CURVE_WIDTH), f"  loss {stage.losses[-1]:.3f}"
-        fitting = (text for text in (f"{loss} {curve}", loss) if line.cell_len + len(text) <= width)
+        curve = sparkline(stage.losses, _CURVE_WIDTH) if len(stage.losses) > 1 else ""
+        loss = f"  loss {stage.losses[-1]:.3f}"
+        fitting = (text.rstrip() for text in (f"{loss} {curve}", loss) if line.cell_len + len(text) <= width)
         line.append(next(fitting, ""))
     return line
 
@@ -123,15 +126,19 @@ def _running(line: Text, stage: StageLine, bar_width: int) -> None:
         filled = min(bar_width, bar_width * stage.done // stage.total)
         line.append(f" {'█' * filled}", style="cyan")
         line.append("░" * (bar_width - filled), style="dim")
-        line.append(f" {stage.done}/{stage.total} {stage.unit}")
+        line.append(f" {stage.done}/{_counted(stage.total, stage.unit)}")
     else:
-        line.append(f" {stage.done} {stage.unit}" if stage.done else " working")
+        line.append(f" {_counted(stage.done, stage.unit)}" if stage.done else " working")
     if stage.rate:
         line.append(f"  {stage.rate}")
     if stage.left_s is not None:
         line.append(f"  {duration(stage.left_s, rough=True)} left", style="bold")
     elif stage.wall_s is not None:
         line.append(f"  {duration(stage.wall_s)}", style="dim")
+
+
+def _counted(number: int, unit: str) -> str:
+    return f"{number} {_ONE.get(unit, unit.removesuffix('s')) if number == 1 else unit}"
 
 
 def _side_by_side(stages: Sequence[Text], matrix: Sequence[Text], matrix_width: int) -> Table:

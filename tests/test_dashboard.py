@@ -317,6 +317,27 @@ def test_a_long_log_line_is_told_in_full_where_there_is_room_and_cut_where_there
     assert line_with("kept: word0", low).endswith("…")
 
 
+@pytest.mark.parametrize(
+    ("stage", "told"),
+    [
+        (StageLine(name="train", state="done", total=1, unit="steps"), "1 step"),
+        (StageLine(name="train", state="done", total=2, unit="steps"), "2 steps"),
+        (StageLine(name="select", state="done", total=1, unit="matrices"), "1 matrix"),
+        (StageLine(name="code", state="running", done=1, total=1, unit="problems"), "1/1 problem"),
+        (StageLine(name="train", state="running", done=1, unit="steps"), "1 step"),
+        (StageLine(name="benchmark", state="pending", done=1, unit="tasks"), "1 task so far"),
+    ],
+)
+def test_one_of_a_thing_is_told_in_the_singular(stage: StageLine, told: str) -> None:
+    line = picture(render(change(stages=(stage,), judged=None)))[1]
+    assert line.endswith(told)
+
+
+def test_a_single_loss_is_no_curve() -> None:
+    stage = StageLine(name="train", state="running", done=1, unit="steps", losses=(0.7,))
+    assert line_with("train", picture(render(change(stages=(stage,), judged=None)))).endswith("loss 0.700")
+
+
 def test_no_markup_and_no_control_character_of_a_log_line_reaches_the_terminal() -> None:
     lines = picture(render(change(log=("[red]x[/red] \x1b[2J \x07 a\nb \u202e rtl",))))
     assert line_with("[red]x[/red]", lines) == "[red]x[/red]  [2J   a b   rtl"
