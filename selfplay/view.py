@@ -18,7 +18,8 @@ def snapshot(session: Session, progress: Progress, resources: Resources, tail: L
     """Return what there is to see now; reads no database, so that any thread may call it."""
     gates, samples = session.config.benchmark.gate, session.config.benchmark.samples
     stages = tuple(progress.stages.values())
-    spent_s = sum(stage.wall_s for stage in stages)
+    stored_s = sum(stage.stored.wall_s for stage in stages if stage.stored)
+    spent_s = stored_s + max((stage.wall_s for stage in stages if not stage.stored), default=0.0)  # these overlap
     return Snapshot(
         run=session.run.name,
         model=session.run.model,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,6 +56,17 @@ def test_a_finished_stage_shows_what_is_stored_of_it_and_not_the_counters(sessio
     progress.settle([rows.stage("code", wall_s=20.0)])
     seen = line(session, progress, "code")
     assert (seen.state, seen.total, seen.wall_s, seen.rate) == ("done", 6, 20.0, "100 tokens/s"), "100 tokens in 1 s"
+
+
+def test_the_time_left_counts_stages_that_overlap_once(session: Session) -> None:
+    session.store.add(rows.run(), dataclasses.replace(rows.turn(), outcome="kept"), rows.stage("code", wall_s=100.0))
+    progress = Progress(rounds=2, overviews=tuple(session.store.rounds_overview()))
+    progress.begin_round(2)
+    progress.settle([rows.stage("problems", wall_s=5.0)])
+    for name in ("code", "tests", "judge"):
+        progress.begin(name, 6, "problems").started = time.monotonic() - 20
+    seen = snapshot(session, progress, Resources(), LogTail(), "bwrap")
+    assert seen.left_s == pytest.approx(100 - 5 - 20, abs=2)
 
 
 def test_a_stage_that_an_earlier_start_finished_still_shows_its_time(session: Session) -> None:
