@@ -111,7 +111,12 @@ def _idle(snapshot: Snapshot) -> Snapshot:
         replace(stage, state="pending", rate="", wall_s=None, left_s=None) if stage.state == "running" else stage
         for stage in snapshot.stages
     )
-    return replace(snapshot, stages=stages, left_s=None, message="nobody plays this run now; its command continues it")
+    finished = sum(turn.outcome is not None for turn in snapshot.overviews)
+    message = "nobody plays this run now; its command continues it"
+    if snapshot.rounds is not None and finished >= snapshot.rounds:
+        rounds = f"all {finished} rounds are" if finished > 1 else "the only round is"
+        message = f"{rounds} finished; the same command with a larger --rounds plays more"
+    return replace(snapshot, stages=stages, left_s=None, message=message)
 
 
 def changes(before: Snapshot, after: Snapshot) -> Iterator[str]:

@@ -28,10 +28,12 @@ ROOT = Path(__file__).parent.parent
 def test_a_finished_run_is_shown_once(promoted: Path) -> None:
     done = CliRunner().invoke(app, ["watch", "--run", "a", "--runs-dir", str(promoted)], env={"COLUMNS": "80"})
     assert done.exit_code == 0
-    assert re.search(r"^a +smollm2-135m +smoke +sandbox \w+ +round 2 ", done.output)
+    assert re.search(r"^a +smollm2-135m +smoke +sandbox \w+ +round 2 of 2 ", done.output)
     assert "✓ gate" in done.output
     assert "champion  round 1   humaneval" in done.output
-    assert done.output.rstrip().endswith("nobody plays this run now; its command continues it")
+    assert done.output.rstrip().endswith(
+        "all 2 rounds are finished; the same command with a larger --rounds plays more"
+    )
     assert "\x1b" not in done.output
     assert max(map(len, done.output.splitlines())) <= 80
 
@@ -76,7 +78,7 @@ def test_a_run_under_way_is_followed_to_its_end_and_not_disturbed(tmp_path: Path
     for stage in ("judge", "train", "benchmark", "gate"):
         assert sum(bool(re.match(f"{clock}round 1: {stage} done", line)) for line in lines) == 1, lines
     assert sum(bool(re.match(f"{clock}round 1: kept: .*", line)) for line in lines) == 1
-    assert lines[-1] == "nobody plays this run now; its command continues it"
+    assert lines[-1] == "the only round is finished; the same command with a larger --rounds plays more"
 
 
 def follow(runs: Path, console: Console) -> None:
