@@ -203,6 +203,7 @@ class Loop:
         with self.store.transaction():
             self.store.add(*rows)
         self.progress.settle(rows)
+        self._show()
 
     # -- select -------------------------------------------------------------------------------------------------------
 

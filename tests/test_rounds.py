@@ -11,10 +11,14 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from selfplay import config, startup
+from selfplay.models import ModelFiles
 from state.records import Adapter, Matrix, Pair, Promotion, Reply, Round, Sample, Score, Stage
 from state.store import Store
 from tests import scripted_loop
+from tests.script import BASE
 from tests.tables import rows
 
 ROOT = Path(__file__).parent.parent
@@ -131,3 +135,22 @@ def test_an_interrupted_run_ends_with_0_and_goes_on(tmp_path: Path, undisturbed:
         assert store.all(Round)[0].finished_at is None
     assert scripted_loop.run(tmp_path, "a", 2) == 0
     assert rows(tmp_path / "a" / "run.db") == rows(undisturbed / "run.db")
+
+
+def test_what_was_written_and_judged_is_shown_before_the_next_stage_begins(tmp_path: Path) -> None:
+    settings = config.load("smoke", scripted_loop.SETTINGS)
+    model = ModelFiles(folder=tmp_path / "script", sha256=BASE, source="script", licence=None)
+    with startup.opened(
+        tmp_path / "a",
+        settings,
+        lambda: model,
+        rounds=1,
+        console=Console(stderr=True, force_terminal=False),
+        make_tools=scripted_loop.scripted_tools(0.0),
+    ) as loop:
+        round_ = loop.begin(1)
+        assert round_ is not None
+        loop.sample_and_judge(round_, loop.choose_problems(round_))
+        (shown,) = loop.progress.overviews
+    assert shown.judged == 4
+    assert shown.wall_s > 0
