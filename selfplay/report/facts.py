@@ -303,7 +303,14 @@ def _settings(settings: Config) -> tuple[Setting, ...]:
 
 
 def _items(text: str) -> tuple[tuple[str, str], ...]:
-    return tuple((str(key), _shown(value)) for key, value in json.loads(text).items())
+    """Return what a JSON object says, in words; sizes in GiB."""
+    found = json.loads(text)
+    return tuple(
+        (key.removesuffix("_bytes"), f"{value / 1024**3:.1f} GiB")
+        if key.endswith("_bytes") and isinstance(value, int)
+        else (key, _shown(value))
+        for key, value in found.items()
+    )
 
 
 def _shown(value: object) -> str:

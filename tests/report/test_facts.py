@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,20 @@ from selfplay.report import problem_views, standings
 from selfplay.report.facts import Facts, read
 from selfplay.report.plots import curve_rows, grid_rows, reliability_rows, step_rows, time_rows
 from selfplay.scoring import decoding
-from state.records import Adapter, Execution, GroundTruth, Matrix, Pair, Reply, Round, Sample, Score, Stage, TrainStep
+from state.records import (
+    Adapter,
+    Execution,
+    GroundTruth,
+    Matrix,
+    Pair,
+    Reply,
+    Round,
+    Run,
+    Sample,
+    Score,
+    Stage,
+    TrainStep,
+)
 from state.store import Store
 from tests.report.recount import wilson
 from tests.state import rows
@@ -145,3 +159,9 @@ def test_samples_are_counted_by_what_became_of_them(store: Store) -> None:
         assert fate.samples == store.count(Sample, kind=fate.kind)
         assert fate.samples == fate.usable + sum(count for _, count in fate.defects)
     assert facts.executions == store.count(Execution)
+
+
+def test_what_the_host_is_is_told_in_words(store: Store) -> None:
+    told = json.dumps({"cpus": 2, "memory_bytes": 25_276_510_208, "odd_bytes": "many"})
+    store.replace(dataclasses.replace(store.all(Run)[0], host=told))
+    assert read(store).host == (("cpus", "2"), ("memory", "23.5 GiB"), ("odd_bytes", "many"))
