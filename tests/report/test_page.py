@@ -96,6 +96,7 @@ def test_a_candidate_that_was_cut_short_gets_no_rate(promoted: Path) -> None:
     shown = Page.of(text)
     figures = {key: words for key, _, words in shown.figures}
     assert "cut short: could no longer win" in "".join(shown.text)
+    assert "every answer is counted here" in "".join(shown.text)
     assert figures["standing.humaneval.2.tasks"] == "7"
     assert "standing.humaneval.2.frac" not in figures
     assert "standing.humaneval.1.frac" in figures
