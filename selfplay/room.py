@@ -17,10 +17,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from selfplay.config import Config, Generate
+from selfplay.config import Config
 from selfplay.errors import HostError
 from selfplay.machine import gpus
 from selfplay.retention import round_name
+from selfplay.sections import Generate
 from selfplay.session import DATABASE, Session
 from state.records import Round
 

@@ -24,7 +24,7 @@ from sandbox import Limits, Sandbox
 from selfplay import benchmark, config, models, problems, retention, session
 from selfplay.benchmark_files import DATA_DIR_VARIABLE
 from selfplay.benchmark_task import Task
-from selfplay.config import Config, Keep
+from selfplay.config import Config
 from selfplay.dashboard import Dashboard
 from selfplay.engines import Engines, Weights
 from selfplay.errors import UserError
@@ -34,6 +34,7 @@ from selfplay.progress import LogTail, Progress
 from selfplay.resources import Resources
 from selfplay.room import serves_merged
 from selfplay.rounds import Loop, Tools
+from selfplay.sections import Keep
 from selfplay.session import Session
 from selfplay.terminal import RunLog, ScreenLog
 from selfplay.train import train

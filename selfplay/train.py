@@ -23,11 +23,13 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypedDict
 
 from selfplay.channel import Json
-from selfplay.config import Train
 from selfplay.errors import DiskFailed, HostError, StageFailed
 from selfplay.prompts import Message
+from selfplay.sections import Train
 from selfplay.watchdog import Watchdog
-from selfplay.worker import MEMORY_SIGNS, Worker, WorkerDied, cpu_environment
+from selfplay.worker import Worker
+from selfplay.worker_death import MEMORY_SIGNS, WorkerDied
+from selfplay.worker_environment import cpu_environment
 
 logger = logging.getLogger(__name__)
 

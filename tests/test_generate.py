@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from selfplay import models
-from selfplay.config import Generate
 from selfplay.errors import HostError, UserError
 from selfplay.generate import Answer, Generator, Request, VllmGenerator
-from selfplay.worker import WorkerDied
+from selfplay.sections import Generate
+from selfplay.worker_death import WorkerDied
 
 
 class ScriptedEngine(VllmGenerator):

@@ -21,8 +21,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from selfplay.channel import Channel, Json, serve
-from selfplay.config import Train
 from selfplay.errors import HostError
+from selfplay.sections import Train
 from selfplay.train import (
     Batching,
     Example,
@@ -35,7 +35,7 @@ from selfplay.train import (
     train,
 )
 from selfplay.train_files import mark_whole, restart_point, write_result
-from selfplay.worker import WorkerDied
+from selfplay.worker_death import WorkerDied
 
 PAIRS = 7
 LN2 = math.log(2)
@@ -265,7 +265,7 @@ def test_kto_learns_from_single_replies(tiny: Path, tmp_path: Path) -> None:
 def test_log_probabilities_and_their_gradient_are_those_of_a_log_softmax() -> None:
     import torch
 
-    from selfplay.trainer import TILE, ReplyLogProbs
+    from selfplay.train_head import TILE, ReplyLogProbs
 
     torch.manual_seed(0)
     rows = TILE + 3

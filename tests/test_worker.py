@@ -16,7 +16,9 @@ import pytest
 
 from selfplay.channel import Json
 from selfplay.errors import DiskFailed
-from selfplay.worker import ROOT, Worker, WorkerDied, cpu_environment
+from selfplay.worker import Worker
+from selfplay.worker_death import WorkerDied
+from selfplay.worker_environment import ROOT, cpu_environment
 
 Start = Callable[..., Worker]
 
