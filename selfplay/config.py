@@ -2,8 +2,8 @@
 
 A run's config is a preset (presets/*.toml) over the defaults below, with `--set section.key=value` on top. Unknown
 keys, wrong types and values out of range raise `ConfigError`, whose message names the key and what would be accepted.
-The number of rounds and the sections `keep` and `watchdog` are no part of a run's identity: the same run continues
-with others.
+The number of rounds and the sections `keep`, `track` and `watchdog` are no part of a run's identity: the same run
+continues with others.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from selfplay.sections import (
     SandboxSection,
     Section,
     Select,
+    Track,
     Train,
 )
 from selfplay.watchdog import Watchdog
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 PRESETS = Path(__file__).parent / "presets"
+FREE = ("keep", "track", "watchdog")
+"""Sections that a run may change at every start."""
 
 
 class ConfigError(UserError):
@@ -57,6 +60,7 @@ class Config(Section):
     benchmark: Benchmark = Benchmark()
     gate: Gate = Gate()
     keep: Keep = Keep()
+    track: Track = Track()
     watchdog: Watchdog = Watchdog()
 
 
@@ -94,6 +98,15 @@ def preset_names() -> list[str]:
 def to_json(config: Config) -> str:
     """Return the config as canonical JSON: equal configs give equal text."""
     return json.dumps(config.model_dump(mode="json"), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def identity(config: Config) -> str:
+    """Return what makes two runs the same, as canonical JSON: all but `FREE`, and where the problems lie.
+
+    What the problems say is in the hash of a run's data.
+    """
+    whole = config.model_dump(mode="json", exclude={**dict.fromkeys(FREE, True), "problems": {"source"}})
+    return json.dumps(whole, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def from_json(text: str) -> Config:
@@ -172,6 +185,8 @@ def _put(tree: dict[str, Any], key: str, value: object) -> None:
 def _parse(text: str, field: FieldInfo) -> object:
     if text in {"none", "null"} and type(None) in get_args(field.annotation):
         return None
+    if text == "none" and get_origin(field.annotation) is tuple:
+        return []
     try:
         parsed = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sandbox import Sandbox
-from selfplay import learning, problems, prompts, retention
+from selfplay import learning, problems, prompts, retention, track_rounds
 from selfplay.abandon import STAGE_CANNOT_END, abandon, stop_after_too_many
 from selfplay.contest import Contest, promotion
 from selfplay.engines import Engines, Weights
@@ -287,6 +287,7 @@ class Loop:
             stage.changed.append(replace(round_, finished_at=now(), outcome=outcome))
         log.info("round %d: %s", round_.number, promoted.reason)
         retention.tidy(self.session)
+        track_rounds.tell(self.session)
         return promoted
 
     # -- bookkeeping --------------------------------------------------------------------------------------------------

@@ -174,3 +174,10 @@ class Keep(Section):
     """Newest training logs, and earlier parts of each other log."""
     log_bytes: int = Field(default=4 * 1024**2, ge=1024)
     """Size at which a log is set aside and a new part begun."""
+
+
+class Track(Section):
+    """Curves for other viewers (docs/operations.md); no result depends on them, so every start may choose anew."""
+
+    to: tuple[Literal["tensorboard", "trackio"], ...] = ()
+    """Viewers to write for; each needs the package of its name."""

@@ -21,7 +21,7 @@ import platformdirs
 from rich.console import Console
 
 from sandbox import Limits, Sandbox
-from selfplay import benchmark, config, models, problems, retention, session
+from selfplay import benchmark, config, models, problems, retention, session, track, track_rounds
 from selfplay.benchmark_files import DATA_DIR_VARIABLE
 from selfplay.benchmark_task import Task
 from selfplay.config import Config
@@ -197,6 +197,7 @@ def opened(
         make_tools: What the loop works with; None is the real thing.
     """
     with ExitStack() as stack:
+        track.check(settings.track)
         tasks = load_tasks(settings)
         found = load_problems(settings, tasks)
         box = open_sandbox(settings, stack)
@@ -216,6 +217,7 @@ def opened(
         stack.enter_context(current.store)
         tail = stack.enter_context(_logging(folder / "logs" / "run.log", settings.keep, console))
         retention.tidy(current)
+        track_rounds.tell(current)
         resources = stack.enter_context(Resources())
         tools = (make_tools or real_tools)(current, box, resources)
         stack.callback(tools.engines.close)
@@ -231,7 +233,9 @@ def real_tools(current: Session, box: Sandbox, resources: Resources) -> Tools:
     """Return vLLM, TRL and the sandbox, as the product uses them."""
     return Tools(
         engines=Engines(vllm_generator(current)),
-        train=partial(train, watchdog=current.config.watchdog),
+        train=partial(
+            train, watchdog=current.config.watchdog, curves=track.curves(current.folder, current.config.track)
+        ),
         box=box,
         peak_memory=resources.take_peak,
     )

@@ -32,6 +32,7 @@ from torch.utils.data import DataLoader
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, TrainerCallback, set_seed
 from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 
+from selfplay import track
 from selfplay.channel import Channel, Json, serve
 from selfplay.train import Example, TrainJob, TrainResult, from_message
 from selfplay.train_files import Reference, Scores, mark_whole, reference, restart_point, write_result
@@ -244,6 +245,11 @@ def main(message: Json, channel: Channel) -> None:
     piece = 2 * batching.batch_size // replies_a_row
     plan = Plan(rows=len(table), piece=piece, accumulation=batching.accumulation)
     trainer = make_trainer(job, plan, policy, table, checkpointing=batching.checkpointing)
+    if message["curves"] is not None:
+        from selfplay import train_track  # the libraries behind it are extras
+
+        curves = track.from_message(message["curves"])
+        train_track.follow(trainer, curves, job.out.name, lambda text: channel.send({"warning": text}))
     load_s = time.monotonic() - clock
     channel.send({"load_s": load_s})
 
