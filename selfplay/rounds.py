@@ -159,7 +159,7 @@ class Loop:
                         with self.store.transaction():
                             self.store.replace(replace(problem, signature=found[0], entry_point=found[1]))
                     else:
-                        stage.changed.append(replace(problem, dropped="the model gave no usable signature"))
+                        stage.changed.append(replace(problem, dropped=problems.NO_SIGNATURE))
                     self.progress.check_stop()
             stage.facts = {"problems": len(chosen), "without_signature": len(stage.changed), "drawn": drawn}
         return self._with_signature(drawn)

@@ -35,6 +35,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from selfplay import __version__, config, machine, worker_files
+from selfplay import problems as problem_sources
 from selfplay.errors import UserError
 from state import StoreError
 from state.records import Problem, Run, content_id
@@ -101,6 +102,19 @@ def stored_run(folder: Path) -> Run | None:
     return runs[0] if runs else None
 
 
+def kept_problems(folder: Path, source: str) -> tuple[Problem, ...]:
+    """Return the problems that the run in `folder` began with, if it did with this source; else none.
+
+    Raises:
+        StoreError: The database cannot be used.
+    """
+    run = stored_run(folder)
+    if run is None or not problem_sources.same_source(source, config.from_json(run.config).problems.source):
+        return ()
+    with Store.open(folder / DATABASE, create=False, read_only=True) as store:
+        return tuple(problem_sources.as_read(problem) for problem in store.all(Problem))
+
+
 def check_same(stored: Run, wanted: config.Config, model_sha256: str, data_sha256: str) -> None:
     """Refuse to continue a run with other settings than it was started with; those of `config.FREE` may change.
 
@@ -109,6 +123,8 @@ def check_same(stored: Run, wanted: config.Config, model_sha256: str, data_sha25
     """
     before = config.from_json(stored.config)
     free = {name: getattr(before, name) for name in config.FREE}
+    if stored.data_sha256 == data_sha256:  # where the problems lie is no matter
+        free["problems"] = wanted.problems.model_copy(update={"source": before.problems.source})
     lines = config.diff(before, wanted.model_copy(update=free))
     if stored.model_sha256 != model_sha256:
         lines.append(f"model weights: {stored.model_sha256[:12]} -> {model_sha256[:12]}")

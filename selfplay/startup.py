@@ -93,13 +93,21 @@ def resolve_config(wanted: Wanted, stored: Run | None) -> Config:
     return config.load(preset, wanted.overrides, **asked)
 
 
-def load_problems(settings: Config, tasks: dict[str, tuple[Task, ...]]) -> tuple[Problem, ...]:
+def load_problems(settings: Config, tasks: dict[str, tuple[Task, ...]], folder: Path) -> tuple[Problem, ...]:
     """Return the run's problems; those that overlap with a benchmark task are marked as dropped.
+
+    A run that has begun needs its source no more: where the file is gone, or would have to be fetched again, the
+    problems come out of its database in `folder`.
 
     Raises:
         UserError: The source cannot be used, or nothing is left of it.
+        StoreError: The database cannot be used.
     """
-    found = problems.load(settings.problems.source, data_dir=data_dir(settings))
+    source = settings.problems.source
+    if not problems.is_here(source, data_dir(settings)) and (kept := session.kept_problems(folder, source)):
+        log.info("%s is not here: the run goes on with the problems in its database", source)
+        return kept
+    found = problems.load(source, data_dir=data_dir(settings))
     if settings.problems.decontaminate:
         from selfplay import decontaminate  # scipy comes with it: half a second that other starts can spare
 
@@ -108,9 +116,7 @@ def load_problems(settings: Config, tasks: dict[str, tuple[Task, ...]]) -> tuple
         if overlaps:
             log.info("%d of %d problems are near a benchmark task and are left out", len(overlaps), len(found))
     if all(problem.dropped is not None for problem in found):
-        raise UserError(
-            f"every problem of {settings.problems.source} is near a benchmark task; nothing is left to learn from"
-        )
+        raise UserError(f"every problem of {source} is near a benchmark task; nothing is left to learn from")
     return found
 
 
@@ -199,7 +205,7 @@ def opened(
     with ExitStack() as stack:
         track.check(settings.track)
         tasks = load_tasks(settings)
-        found = load_problems(settings, tasks)
+        found = load_problems(settings, tasks, folder)
         box = open_sandbox(settings, stack)
         model = find_model()
         stack.enter_context(session.private())
