@@ -33,8 +33,8 @@ from sandbox.jail import find_bwrap
 from selfplay import benchmark_files as files
 from selfplay.benchmark import load
 from selfplay.benchmark_task import Task, extract
-from selfplay.config import Benchmark, SandboxSection
 from selfplay.grading import WORKERS, Grader
+from selfplay.sections import Benchmark, SandboxSection
 from state.records import Score
 from state.store import Store
 

@@ -27,10 +27,10 @@ from functools import partial
 import numpy as np
 
 from selfplay import curtail, gate
-from selfplay.config import Gate
 from selfplay.gate import BenchmarkResult
 from selfplay.paired import clopper_pearson
 from selfplay.power import contests
+from selfplay.sections import Gate
 
 ROUNDS = 5
 SEED = 20260

@@ -25,8 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from selfplay import models
 from selfplay.channel import Channel, Json, serve
-from selfplay.config import Generate
 from selfplay.generate import Request, VllmGenerator
+from selfplay.sections import Generate
 
 
 def requests(turn: int, count: int, tokens: int) -> list[Request]:

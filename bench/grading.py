@@ -25,8 +25,8 @@ import psutil
 from bench.agreement import OFFICIAL, Answer, official, references
 from sandbox import Limits, Sandbox, Verdict
 from selfplay.benchmark_files import DATA_DIR_VARIABLE
-from selfplay.config import Benchmark, SandboxSection
 from selfplay.grading import WORKERS, Grader
+from selfplay.sections import Benchmark, SandboxSection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

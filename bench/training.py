@@ -22,10 +22,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from selfplay.config import Train
 from selfplay.models import resolve
+from selfplay.sections import Train
 from selfplay.train import Example, TrainJob, train
-from selfplay.worker import cpu_environment, environment
+from selfplay.worker_environment import cpu_environment, environment
 
 LEAST = 0.9
 """Ratio below which this exits with 1."""

@@ -19,7 +19,7 @@ from selfplay.errors import HostError, StageFailed
 from selfplay.progress import Progress, StopRequested
 from selfplay.rounds_table import clean
 from selfplay.session import now
-from selfplay.worker import WorkerDied
+from selfplay.worker_death import WorkerDied
 from state.records import Adapter, Promotion, Reply, Round
 from state.store import Store
 

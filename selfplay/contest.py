@@ -16,9 +16,9 @@ from dataclasses import replace
 from functools import partial
 
 from selfplay import curtail, gate
-from selfplay.config import Gate
 from selfplay.engines import Engines, Weights
 from selfplay.scoring import Scorer
+from selfplay.sections import Gate
 from state.records import Adapter, Promotion, Round, Score, content_id
 from state.store import Store
 

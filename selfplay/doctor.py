@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from selfplay import config, machine, models, worker
+from selfplay import config, machine, models, worker_environment
 from selfplay.errors import UserError
 from selfplay.session import package_versions
 
@@ -170,7 +170,7 @@ def _answers(host: str, port: int) -> bool:
 def _preload() -> Iterator[Check]:
     if machine.gpus():
         return
-    found = [path.name for path in worker.preloads()]
+    found = [path.name for path in worker_environment.preloads()]
     tcmalloc = any("tcmalloc" in name for name in found)
     yield Check(
         name="allocator",

@@ -24,11 +24,13 @@ from typing import Literal, Protocol, Self
 from pydantic import TypeAdapter, ValidationError
 
 from selfplay.channel import Json
-from selfplay.config import Generate
 from selfplay.errors import StageFailed, UserError
 from selfplay.prompts import Message
+from selfplay.sections import Generate
 from selfplay.watchdog import Watchdog
-from selfplay.worker import Worker, WorkerDied, cpu_environment
+from selfplay.worker import Worker
+from selfplay.worker_death import WorkerDied
+from selfplay.worker_environment import cpu_environment
 
 log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sandbox import Sandbox, Status, Verdict
-from selfplay.config import Select
+from selfplay.sections import Select
 from state.records import Execution, Matrix, Problem, Sample, content_id
 
 GIVE_UP_AFTER = 3

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from selfplay.config import Train
 from selfplay.pairs import derive_seed
 from selfplay.progress import Progress
 from selfplay.retention import round_name
+from selfplay.sections import Train
 from selfplay.session import Session
 from selfplay.train import TrainJob, TrainResult
 from state.records import Adapter, Pair, Round, TrainStep, content_id

@@ -30,7 +30,8 @@ from selfplay.channel import Json
 from selfplay.download import Progress, SourceError, Wheel, file_sha256, hub, hub_cached, wheel_members
 from selfplay.errors import HostError, UserError
 from selfplay.model_folder import card_licence, check_folder
-from selfplay.worker import Worker, WorkerDied
+from selfplay.worker import Worker
+from selfplay.worker_death import WorkerDied
 
 TABLE = Path(__file__).with_name("models.toml")
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from selfplay import prompts
-from selfplay.config import Select
 from selfplay.judge import as_bools, pass_matrix
 from selfplay.pairs import RULES, Counts, Selection, derive_seed, eligible, reliability, select, similarity
+from selfplay.sections import Select
 from state.records import Matrix, Pair, Problem, Reliability, Sample, content_id
 
 

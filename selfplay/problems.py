@@ -9,20 +9,18 @@ Not covered: whether a reference is right (the test suite runs the built-in ones
 
 from __future__ import annotations
 
-import ast
 import gzip
 import hashlib
 import json
 import logging
 import re
-import warnings
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-
 from selfplay.errors import UserError
+from selfplay.problem_row import Row, checked, parse_signature
 from state.records import Problem, content_id
 
 log = logging.getLogger(__name__)
@@ -30,89 +28,11 @@ log = logging.getLogger(__name__)
 TASKS = Path(__file__).parent / "tasks"
 PROMPT_COLUMNS = ("prompt", "text", "question", "instruction")
 """Columns of a hub data set that may hold the prompt; the first one that holds text is taken."""
+NO_SIGNATURE = "the model gave no usable signature"
+"""Why a problem was dropped that had none of its own."""
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 
-Row = Mapping[str, object]
 Fetch = Callable[[str], Iterable[Row]]
-
-
-class ProblemRow(BaseModel):
-    """One row of a source, checked; fields not named here are ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
-
-    prompt: str
-    id: str | int | None = None
-    """The author's own name for the row; must be unique, and is used in messages only."""
-    signature: str | None = None
-    entry_point: str | None = Field(None, min_length=1)
-    reference: str | None = None
-    """Used only next to a signature, and so are the tests: without one, the model will choose names of its own."""
-    reference_tests: list[str] | None = Field(None, min_length=1)
-
-    @field_validator("prompt", "signature", "reference")
-    @classmethod
-    def _text(cls, value: str | None) -> str | None:
-        """Text that is not blank and can be stored: a lone surrogate can be written in JSON, but not in UTF-8."""
-        if value is not None:
-            if not value.strip():
-                raise ValueError("is empty")
-            if any("\ud800" <= character <= "\udfff" for character in value):
-                raise ValueError("holds half a surrogate pair, which is not text")
-        return value
-
-    @field_validator("signature")
-    @classmethod
-    def _signature(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        text = value.strip().rstrip(":").rstrip() + ":"
-        parse_signature(text)
-        return text
-
-    @model_validator(mode="after")
-    def _agree(self) -> ProblemRow:
-        if self.signature is None:
-            if self.entry_point is not None:
-                raise ValueError("'entry_point' needs a 'signature'")
-            return self
-        name = parse_signature(self.signature)
-        if self.entry_point not in (None, name):
-            raise ValueError(f"'entry_point' is {self.entry_point!r}, but the signature defines {name!r}")
-        if self.reference is not None:
-            tree = _parse(self.reference, "'reference'")
-            if not any(isinstance(node, ast.FunctionDef) and node.name == name for node in tree.body):
-                raise ValueError(f"'reference' does not define {name!r}")
-        for index, test in enumerate(self.reference_tests or ()):
-            body = _parse(test, f"'reference_tests[{index}]'").body
-            if len(body) != 1 or not isinstance(body[0], ast.Assert):
-                raise ValueError(f"'reference_tests[{index}]' is not one assert statement")
-        return self
-
-
-def _parse(source: str, what: str) -> ast.Module:
-    try:
-        with warnings.catch_warnings(action="ignore"):  # an odd escape in somebody's string is none of our business
-            return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ValueError(f"{what} is not Python: {getattr(error, 'msg', None) or error}") from error
-
-
-def parse_signature(signature: str) -> str:
-    """Return the name that a `def` line ending in a colon defines.
-
-    Raises:
-        ValueError: It is not one plain function header.
-    """
-    body = _parse(signature + " ...", "'signature'").body
-    header = body[0] if len(body) == 1 else None
-    if (
-        not isinstance(header, ast.FunctionDef)
-        or header.decorator_list
-        or ast.unparse(header).splitlines()[1:] != ["    ..."]
-    ):
-        raise ValueError("'signature' is not one line such as 'def name(x: int) -> str:'")
-    return header.name
 
 
 def load(source: str, *, data_dir: Path | None = None, fetch: Fetch | None = None) -> tuple[Problem, ...]:
@@ -231,15 +151,41 @@ def fetch_hub(name: str) -> Iterable[Row]:
     return rows
 
 
+def is_here(source: str, data_dir: Path | None = None) -> bool:
+    """Return whether a source lies on this machine: a file that is there, or the built-in set."""
+    return source.partition(":")[0] == "builtin" or _found(source, data_dir) is not None
+
+
+def same_source(a: str, b: str) -> bool:
+    """Return whether two sources may be one: the same words, or files of one name in two places."""
+    return a == b or (_names_file(a) and _names_file(b) and Path(a).name == Path(b).name)
+
+
+def as_read(problem: Problem) -> Problem:
+    """Return a stored problem as its source had it: without what a model has added to it."""
+    if content_id(problem.prompt, None) != problem.id:
+        return problem
+    dropped = None if problem.dropped == NO_SIGNATURE else problem.dropped
+    return replace(problem, signature=None, entry_point=None, dropped=dropped)
+
+
+def _found(source: str, data_dir: Path | None) -> Path | None:
+    path = Path(source).expanduser()
+    places = (path, *([data_dir / path] if data_dir is not None else []))
+    return next((place for place in places if place.is_file()), None)
+
+
+def _names_file(source: str) -> bool:
+    return source.endswith((".jsonl", ".jsonl.gz", ".json", ".gz")) or Path(source).expanduser().is_absolute()
+
+
 def _file(source: str, data_dir: Path | None) -> Path | None:
     """Return the file that a source names, or None where it names no file."""
-    path = Path(source).expanduser()
-    for candidate in (path, *([data_dir / path] if data_dir is not None else [])):
-        if candidate.is_file():
-            return candidate
-    if path.is_dir():
+    if (path := _found(source, data_dir)) is not None:
+        return path
+    if Path(source).expanduser().is_dir():
         raise UserError(f"{source} is a folder: give one .jsonl file in it")
-    if source.endswith((".jsonl", ".jsonl.gz", ".json", ".gz")) or path.is_absolute():
+    if _names_file(source):
         raise UserError(f"{source}: no such file")
     return None
 
@@ -292,7 +238,7 @@ def _collect(source: str, rows: Iterable[tuple[str, Row]], *, drop_copies: bool 
     content: dict[str, str] = {}
     unused = 0
     for place, raw in rows:
-        row = _check(place, raw)
+        row = checked(place, raw)
         measurable = row.signature is not None
         unused += not measurable and (row.reference or row.reference_tests) is not None
         if row.id is not None:
@@ -322,18 +268,3 @@ def _collect(source: str, rows: Iterable[tuple[str, Row]], *, drop_copies: bool 
     if unused:
         log.warning("%s: %d problems have a reference but no signature: it is not used", source, unused)
     return tuple(problems)
-
-
-def _check(place: str, raw: Row) -> ProblemRow:
-    """Return the row, or say in one line what is wrong with it."""
-    try:
-        return ProblemRow.model_validate(raw)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"][:1])
-        if first["type"] == "missing":
-            raise UserError(f"{place}: '{field}' is missing") from error
-        message = first["msg"].removeprefix("Value error, ")
-        if not field or message.startswith("'"):
-            raise UserError(f"{place}: {message}") from error
-        raise UserError(f"{place}: '{field}': {message}") from error

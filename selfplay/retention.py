@@ -23,7 +23,7 @@ from dataclasses import replace
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from selfplay.config import Keep
+from selfplay.sections import Keep
 from selfplay.session import DATABASE, Session
 from state.records import Adapter, Promotion, Round
 

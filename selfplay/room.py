@@ -17,12 +17,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from selfplay.config import Config, Generate
+from selfplay.config import Config
 from selfplay.errors import HostError
 from selfplay.machine import gpus
 from selfplay.retention import round_name
+from selfplay.sections import Generate
 from selfplay.session import DATABASE, Session
-from state.records import Round
+from state.records import Problem, Round
 
 MARGIN_BYTES = 64 * 1024**2
 """Logs, and whatever else is small."""
@@ -96,7 +97,7 @@ class Room:
         merged = None if adapter_id is None else folder / "merged" / adapter_id
         if merged is not None and serves_merged(config.generate) and not merged.exists():
             needs.append(Need(what="merged weights", bytes=weights_bytes(model)))
-        rows = self._score_bytes() if stage == "benchmark" else round_bytes(config)
+        rows = self._score_bytes() if stage == "benchmark" else round_bytes(config, self.session.store.count(Problem))
         needs.append(Need(what="the database", bytes=2 * rows))  # once in its write-ahead log
         return needs
 
@@ -106,11 +107,11 @@ class Room:
         return tasks * section.samples * (2 * section.max_tokens * TOKEN_BYTES + ROW_BYTES)
 
 
-def round_bytes(config: Config) -> int:
-    """Return the most that one round's replies, samples and executions can take in the database."""
+def round_bytes(config: Config, problems: int) -> int:
+    """Return the most that a round's replies, samples and executions take in the database of a run of `problems`."""
     section = config.generate
     tokens = section.codes * section.code_max_tokens + section.test_replies * section.test_max_tokens
-    return config.problems.per_round * (
+    return min(config.problems.per_round, problems) * (
         2 * tokens * TOKEN_BYTES + (section.codes + 3) * (section.tests + 3) * ROW_BYTES
     )
 

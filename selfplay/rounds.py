@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sandbox import Sandbox
-from selfplay import learning, problems, prompts, retention
+from selfplay import learning, problems, prompts, retention, track_rounds
 from selfplay.abandon import STAGE_CANNOT_END, abandon, stop_after_too_many
 from selfplay.contest import Contest, promotion
 from selfplay.engines import Engines, Weights
@@ -159,7 +159,7 @@ class Loop:
                         with self.store.transaction():
                             self.store.replace(replace(problem, signature=found[0], entry_point=found[1]))
                     else:
-                        stage.changed.append(replace(problem, dropped="the model gave no usable signature"))
+                        stage.changed.append(replace(problem, dropped=problems.NO_SIGNATURE))
                     self.progress.check_stop()
             stage.facts = {"problems": len(chosen), "without_signature": len(stage.changed), "drawn": drawn}
         return self._with_signature(drawn)
@@ -287,6 +287,7 @@ class Loop:
             stage.changed.append(replace(round_, finished_at=now(), outcome=outcome))
         log.info("round %d: %s", round_.number, promoted.reason)
         retention.tidy(self.session)
+        track_rounds.tell(self.session)
         return promoted
 
     # -- bookkeeping --------------------------------------------------------------------------------------------------

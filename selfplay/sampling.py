@@ -14,11 +14,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from sandbox import Sandbox
 from selfplay import prompts
-from selfplay.config import Generate, Select
 from selfplay.generate import Answer, Generator, Request
 from selfplay.judge import Judgement, judge
 from selfplay.pairs import derive_seed
 from selfplay.progress import Progress
+from selfplay.sections import Generate, Select
 from selfplay.snapshot import JudgedProblem
 from selfplay.watchdog import Watchdog, some_of
 from state.records import Problem, Reply, Sample, Stage, content_id

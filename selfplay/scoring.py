@@ -17,13 +17,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from sandbox import Sandbox, Status
 from selfplay import ground_truth
 from selfplay.benchmark_task import Task, extract
-from selfplay.config import Benchmark
 from selfplay.engines import Engines, Weights
 from selfplay.gate import BenchmarkResult
 from selfplay.generate import Answer, Request
 from selfplay.grading import WORKERS, Grader
 from selfplay.pairs import derive_seed
 from selfplay.progress import Progress
+from selfplay.sections import Benchmark
 from selfplay.watchdog import Watchdog, some_of
 from state.records import Score, content_id
 from state.store import Store

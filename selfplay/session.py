@@ -9,6 +9,7 @@ A run lives in one folder, `runs/NAME`, readable by its owner alone:
     adapters/     one folder a trained adapter
     merged/       base weights with an adapter merged in; made when needed, removed when not
     work/         restart points of a training under way
+    track/        curves for other viewers, where they are wanted (track.py)
     damaged/      what `recover` has set aside
 
 What stays there for how long is retention.py's business.
@@ -34,6 +35,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from selfplay import __version__, config, machine, worker_files
+from selfplay import problems as problem_sources
 from selfplay.errors import UserError
 from state import StoreError
 from state.records import Problem, Run, content_id
@@ -100,14 +102,30 @@ def stored_run(folder: Path) -> Run | None:
     return runs[0] if runs else None
 
 
+def kept_problems(folder: Path, source: str) -> tuple[Problem, ...]:
+    """Return the problems that the run in `folder` began with, if it did with this source; else none.
+
+    Raises:
+        StoreError: The database cannot be used.
+    """
+    run = stored_run(folder)
+    if run is None or not problem_sources.same_source(source, config.from_json(run.config).problems.source):
+        return ()
+    with Store.open(folder / DATABASE, create=False, read_only=True) as store:
+        return tuple(problem_sources.as_read(problem) for problem in store.all(Problem))
+
+
 def check_same(stored: Run, wanted: config.Config, model_sha256: str, data_sha256: str) -> None:
-    """Refuse to continue a run with other settings than it was started with; the watchdog's are free.
+    """Refuse to continue a run with other settings than it was started with; those of `config.FREE` may change.
 
     Raises:
         UserError: Lists every setting that differs.
     """
     before = config.from_json(stored.config)
-    lines = config.diff(before, wanted.model_copy(update={"keep": before.keep, "watchdog": before.watchdog}))
+    free = {name: getattr(before, name) for name in config.FREE}
+    if stored.data_sha256 == data_sha256:  # where the problems lie is no matter
+        free["problems"] = wanted.problems.model_copy(update={"source": before.problems.source})
+    lines = config.diff(before, wanted.model_copy(update=free))
     if stored.model_sha256 != model_sha256:
         lines.append(f"model weights: {stored.model_sha256[:12]} -> {model_sha256[:12]}")
     if stored.data_sha256 != data_sha256:
@@ -208,7 +226,7 @@ def open_run(
     else:
         text = config.to_json(settings)
         run = Run(
-            id=content_id(folder.name, text, model.sha256, data_sha256),
+            id=content_id(folder.name, config.identity(settings), model.sha256, data_sha256),
             name=folder.name,
             created_at=now(),
             config=text,

@@ -21,10 +21,10 @@ import platformdirs
 from rich.console import Console
 
 from sandbox import Limits, Sandbox
-from selfplay import benchmark, config, models, problems, retention, session
+from selfplay import benchmark, config, models, problems, retention, session, track, track_rounds
 from selfplay.benchmark_files import DATA_DIR_VARIABLE
 from selfplay.benchmark_task import Task
-from selfplay.config import Config, Keep
+from selfplay.config import Config
 from selfplay.dashboard import Dashboard
 from selfplay.engines import Engines, Weights
 from selfplay.errors import UserError
@@ -34,6 +34,7 @@ from selfplay.progress import LogTail, Progress
 from selfplay.resources import Resources
 from selfplay.room import serves_merged
 from selfplay.rounds import Loop, Tools
+from selfplay.sections import Keep
 from selfplay.session import Session
 from selfplay.terminal import RunLog, ScreenLog
 from selfplay.train import train
@@ -92,13 +93,21 @@ def resolve_config(wanted: Wanted, stored: Run | None) -> Config:
     return config.load(preset, wanted.overrides, **asked)
 
 
-def load_problems(settings: Config, tasks: dict[str, tuple[Task, ...]]) -> tuple[Problem, ...]:
+def load_problems(settings: Config, tasks: dict[str, tuple[Task, ...]], folder: Path) -> tuple[Problem, ...]:
     """Return the run's problems; those that overlap with a benchmark task are marked as dropped.
+
+    A run that has begun needs its source no more: where the file is gone, or would have to be fetched again, the
+    problems come out of its database in `folder`.
 
     Raises:
         UserError: The source cannot be used, or nothing is left of it.
+        StoreError: The database cannot be used.
     """
-    found = problems.load(settings.problems.source, data_dir=data_dir(settings))
+    source = settings.problems.source
+    if not problems.is_here(source, data_dir(settings)) and (kept := session.kept_problems(folder, source)):
+        log.info("%s is not here: the run goes on with the problems in its database", source)
+        return kept
+    found = problems.load(source, data_dir=data_dir(settings))
     if settings.problems.decontaminate:
         from selfplay import decontaminate  # scipy comes with it: half a second that other starts can spare
 
@@ -107,9 +116,7 @@ def load_problems(settings: Config, tasks: dict[str, tuple[Task, ...]]) -> tuple
         if overlaps:
             log.info("%d of %d problems are near a benchmark task and are left out", len(overlaps), len(found))
     if all(problem.dropped is not None for problem in found):
-        raise UserError(
-            f"every problem of {settings.problems.source} is near a benchmark task; nothing is left to learn from"
-        )
+        raise UserError(f"every problem of {source} is near a benchmark task; nothing is left to learn from")
     return found
 
 
@@ -196,8 +203,9 @@ def opened(
         make_tools: What the loop works with; None is the real thing.
     """
     with ExitStack() as stack:
+        track.check(settings.track)
         tasks = load_tasks(settings)
-        found = load_problems(settings, tasks)
+        found = load_problems(settings, tasks, folder)
         box = open_sandbox(settings, stack)
         model = find_model()
         stack.enter_context(session.private())
@@ -215,6 +223,7 @@ def opened(
         stack.enter_context(current.store)
         tail = stack.enter_context(_logging(folder / "logs" / "run.log", settings.keep, console))
         retention.tidy(current)
+        track_rounds.tell(current)
         resources = stack.enter_context(Resources())
         tools = (make_tools or real_tools)(current, box, resources)
         stack.callback(tools.engines.close)
@@ -230,7 +239,9 @@ def real_tools(current: Session, box: Sandbox, resources: Resources) -> Tools:
     """Return vLLM, TRL and the sandbox, as the product uses them."""
     return Tools(
         engines=Engines(vllm_generator(current)),
-        train=partial(train, watchdog=current.config.watchdog),
+        train=partial(
+            train, watchdog=current.config.watchdog, curves=track.curves(current.folder, current.config.track)
+        ),
         box=box,
         peak_memory=resources.take_peak,
     )

@@ -17,17 +17,20 @@ import json
 import logging
 import shutil
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, TypedDict
 
 from selfplay.channel import Json
-from selfplay.config import Train
 from selfplay.errors import DiskFailed, HostError, StageFailed
 from selfplay.prompts import Message
+from selfplay.sections import Train
+from selfplay.track import Curves
 from selfplay.watchdog import Watchdog
-from selfplay.worker import MEMORY_SIGNS, Worker, WorkerDied, cpu_environment
+from selfplay.worker import Worker
+from selfplay.worker_death import MEMORY_SIGNS, WorkerDied
+from selfplay.worker_environment import cpu_environment
 
 logger = logging.getLogger(__name__)
 
@@ -108,6 +111,7 @@ def train(
     *,
     module: str = "selfplay.trainer",
     watchdog: Watchdog | None = None,
+    curves: Curves | None = None,
 ) -> TrainResult:
     """Make `job.out` hold the trained adapter, or the news that there is none.
 
@@ -117,6 +121,7 @@ def train(
         on_step: Called with every step of the job, in order, whether this call or an earlier one took it.
         module: The worker to start.
         watchdog: How long to wait for a step, and how often to start the worker.
+        curves: Where curves of the training go besides, under the name of `job.out`; its result does not depend on it.
 
     Raises:
         StageFailed: The worker died before any step for another reason than memory, or failed as often as the watchdog
@@ -142,7 +147,8 @@ def train(
             return result
         before = told
         try:
-            _work(module, to_message(job, identity, batching), log, tell, patience)
+            message = to_message(job, identity, batching) | {"curves": curves and curves.to_message()}
+            _work(module, message, log, tell, patience, curves.environment() if curves else {})
         except WorkerDied as died:
             logger.warning("%s\nthe end of its log:\n%s", died, died.log_tail)
             stuck, got_on = died.status is None, told > before
@@ -190,9 +196,11 @@ def fingerprint(job: TrainJob) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _work(module: str, message: Json, log: Path, tell: Callable[[Step], None], watchdog: Watchdog) -> None:
-    """Have a worker do the job."""
-    env = {**cpu_environment(), "HF_DATASETS_OFFLINE": "1", "TQDM_DISABLE": "1"}
+def _work(
+    module: str, message: Json, log: Path, tell: Callable[[Step], None], watchdog: Watchdog, told: Mapping[str, str]
+) -> None:
+    """Have a worker do the job, with the variables `told` in its environment."""
+    env = {**cpu_environment(), "HF_DATASETS_OFFLINE": "1", "TQDM_DISABLE": "1", **told}
     with Worker(module, message, log=log, env=env, deadline_s=watchdog.start_s) as worker:
         for news in worker.messages():
             if "step" in news:
@@ -200,6 +208,8 @@ def _work(module: str, message: Json, log: Path, tell: Callable[[Step], None], w
                 if not isinstance(step, dict) or not isinstance(step.get("step"), int):
                     raise worker.ended(f"sent what is no step ({str(step)[:80]})")
                 tell(step)
+            elif "warning" in news:
+                logger.warning("%s", news["warning"])
             elif "load_s" in news:
                 worker.deadline_s = watchdog.step_s
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from selfplay.config import Train
+from selfplay.sections import Train
 from selfplay.train import Example
 
 

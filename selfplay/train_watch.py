@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from selfplay.channel import Json
-from selfplay.config import Train
+from selfplay.sections import Train
 from selfplay.train import Step
 from selfplay.train_files import Scores
 from selfplay.train_rows import Plan, Rows, piecewise_mean

@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 
 from pydantic import Field
 
-from selfplay.section import Section
+from selfplay.sections import Section
 
 log = logging.getLogger(__name__)
 

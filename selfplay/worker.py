@@ -1,9 +1,9 @@
 """Child processes that hold a model: started clean, heard over pipes, ended whole.
 
 A worker is `python -m MODULE` in a session of its own, so that Ctrl-C at a terminal reaches the parent alone. Its
-environment is built from a short list, its standard output and error go to a log file, and it talks JSON lines over two
-pipes that nothing else writes to. It cannot outlive its parent: the kernel kills its process group when the parent's
-end of a third pipe closes, however the parent ended.
+environment is built from a short list (worker_environment.py), its standard output and error go to a log file, and it
+talks JSON lines over two pipes that nothing else writes to. It cannot outlive its parent: the kernel kills its process
+group when the parent's end of a third pipe closes, however the parent ended.
 
 The worker's side is channel.py.
 
@@ -26,7 +26,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -35,34 +35,11 @@ import psutil
 
 from selfplay import worker_files
 from selfplay.channel import Json
-from selfplay.errors import DiskFailed, HostError, StageFailed
+from selfplay.errors import DiskFailed, HostError
 from selfplay.watchdog import Silence
+from selfplay.worker_death import DISK_SIGNS, WorkerDied, last_line
+from selfplay.worker_environment import environment
 
-KEPT = (
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "LANG",
-    "LC_ALL",
-    "TMPDIR",
-    "XDG_CACHE_HOME",
-    "HF_HOME",
-    "LD_LIBRARY_PATH",
-    "CUDA_HOME",
-    "CUDA_VISIBLE_DEVICES",
-)
-"""What a worker's environment takes from the parent's; everything else, tokens and proxies included, is left behind."""
-
-ROOT = Path(__file__).resolve().parent.parent
-MEMORY_SIGNS = (
-    "CUDA out of memory",
-    "MemoryError",
-    "OutOfMemoryError",
-    "can't allocate memory",
-    "Cannot allocate memory",
-)
-DISK_SIGNS = ("No space left on device", "Disk quota exceeded", "Read-only file system", "Input/output error")
 FULL_BYTES = 1 << 20
 """With less than this left on the disk of its log, a worker that died is taken to have died of that."""
 MESSAGE_BYTES = 1 << 28
@@ -72,75 +49,7 @@ GRACE_S = 3.0
 POLL_S = 0.2
 EXIT_S = 60.0
 """Longest way to the exit, once a worker has closed its pipe."""
-TAIL_LINES = 25
 SCAN_BYTES = 65536
-
-
-class WorkerDied(StageFailed):
-    """A model process ended, or had to be ended, before its answer.
-
-    Attributes:
-        status: Exit status; negative is the signal that ended it; None if it was ended for silence or garbage.
-        log_tail: Last lines of what the process wrote.
-        out_of_memory: The host or the device ran out of memory, as far as can be told.
-    """
-
-    def __init__(self, module: str, how: str, log: Path, log_tail: str, *, status: int | None = None) -> None:
-        self.status = status
-        self.log_tail = "\n".join(log_tail.splitlines()[-TAIL_LINES:])
-        self.out_of_memory = status == -signal.SIGKILL or any(sign in log_tail for sign in MEMORY_SIGNS)
-        memory = " (out of memory)" if self.out_of_memory else ""
-        super().__init__(f"worker {module} {how}{memory}; its log {log} ends: {_last_line(log_tail)}")
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:300] if lines else "(nothing)"
-
-
-def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return a worker's whole environment: the kept names, what every worker is told, and `extra` on top."""
-    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-    told = {
-        "PYTHONPATH": str(ROOT),
-        "PYTHONUNBUFFERED": "1",
-        "DO_NOT_TRACK": "1",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "HF_HUB_OFFLINE": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-        "VLLM_NO_USAGE_STATS": "1",
-    }
-    return {**kept, **told, **(extra or {})}
-
-
-def cpu_environment(cores: Sequence[int] | None = None) -> dict[str, str]:
-    """Return the variables that make torch and vLLM fast on a CPU.
-
-    Args:
-        cores: Core numbers to run on; None is every core this process may use.
-
-    Returns:
-        One thread a core, none kept back; Intel's OpenMP and, where the system has it, tcmalloc, both preloaded.
-    """
-    used = sorted(cores if cores is not None else os.sched_getaffinity(0))
-    libraries = preloads()
-    return {
-        "OMP_NUM_THREADS": str(len(used)),
-        "KMP_BLOCKTIME": "5",
-        "KMP_TPAUSE": "0",
-        "VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, used)),
-        "VLLM_CPU_NUM_OF_RESERVED_CPU": "0",
-        **({"LD_PRELOAD": ":".join(map(str, libraries))} if libraries else {}),
-    }
-
-
-def preloads() -> list[Path]:
-    """Return the allocator and the OpenMP library to preload on a CPU: whichever of the two this machine has."""
-    folders = [*sorted(Path("/usr/lib").glob("*-linux-gnu")), Path("/usr/lib64")]
-    names = ("libtcmalloc_minimal.so*", "libtcmalloc.so*")
-    tcmalloc = [hit for name in names for folder in folders for hit in sorted(folder.glob(name))]
-    openmp = Path(sys.prefix) / "lib" / "libiomp5.so"
-    return tcmalloc[:1] + ([openmp] if openmp.is_file() else [])
 
 
 class Worker:
@@ -336,7 +245,7 @@ class Worker:
         if sign is not None:
             return DiskFailed(
                 f"worker {self.module} {how}, because a disk is full or broken ({sign}); its log {self.log} ends: "
-                f"{_last_line(tail)}. Make room or mend the disk, and repeat the same command"
+                f"{last_line(tail)}. Make room or mend the disk, and repeat the same command"
             )
         return WorkerDied(self.module, how, self.log, tail, status=status)
 

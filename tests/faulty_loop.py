@@ -40,12 +40,12 @@ from rich.console import Console
 from run_loop import play
 from sandbox import Sandbox
 from selfplay import commands, config, session, startup
-from selfplay.config import Generate
 from selfplay.engines import Engines, Weights
 from selfplay.generate import Answer, Generator, Request, VllmGenerator
 from selfplay.models import ModelFiles
 from selfplay.resources import Resources
 from selfplay.rounds import Tools
+from selfplay.sections import Generate
 from selfplay.session import Session, run_folder
 from selfplay.train import TrainJob, TrainResult, train
 from selfplay.watchdog import Watchdog

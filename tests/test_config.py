@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay.config import PRESETS, Config, ConfigError, diff, from_json, load, preset_names, to_json
+from selfplay import problems
+from selfplay.config import PRESETS, Config, ConfigError, diff, from_json, identity, load, preset_names, to_json
 
 configs = st.builds(
     lambda preset, codes, temperature, limit, gate, seed: load(
@@ -81,6 +82,13 @@ def test_prompts_and_replies_of_every_preset_fit_its_model(name: str) -> None:
     assert config.generate.code_max_tokens < config.train.max_length
 
 
+@pytest.mark.parametrize("name", preset_names())
+def test_no_preset_asks_for_more_problems_than_its_source_has(name: str) -> None:
+    config = load(name)
+    assert config.problems.per_round <= len(problems.load(config.problems.source))
+    assert config.train.min_pairs <= config.problems.per_round / 4
+
+
 def test_an_unknown_preset_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="unknown preset 'gpu': known are cpu, gpu-24gb, gpu-80gb, paper, smoke"):
         load("gpu")
@@ -115,6 +123,17 @@ def test_a_list_may_be_written_as_words_with_commas(text: str) -> None:
 def test_none_clears_a_key_that_may_be_empty() -> None:
     assert load("smoke").benchmark.limit == 12
     assert load("smoke", ["benchmark.limit=none"]).benchmark.limit is None
+
+
+def test_none_empties_a_list() -> None:
+    assert load("cpu", ["track.to=tensorboard"]).track.to == ("tensorboard",)
+    assert load("cpu", ["track.to=none"]).track.to == ()
+
+
+def test_what_may_change_at_every_start_and_where_problems_lie_is_no_part_of_the_identity() -> None:
+    other = load("cpu", ["keep.logs=9", "track.to=trackio", "watchdog.starts=5", "problems.source=mine.jsonl"])
+    assert identity(other) == identity(load("cpu"))
+    assert identity(load("cpu", ["problems.per_round=13"])) != identity(load("cpu"))
 
 
 def test_a_value_with_a_line_end_stays_one_value() -> None:

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sandbox import Sandbox
-from selfplay import benchmark, config
+from selfplay import benchmark, sections
 from selfplay.contest import Contest
 from selfplay.engines import Engines, Weights
 from selfplay.gate import Decision
@@ -34,7 +34,7 @@ from tests.tables import rows
 
 ROOT = Path(__file__).parent.parent
 CHAMPION, CANDIDATE = Weights(id="champion", adapter=None), Weights(id="candidate", adapter=None)
-SECTION = config.Benchmark(gate=("humaneval",), audit=("other",))
+SECTION = sections.Benchmark(gate=("humaneval",), audit=("other",))
 TASKS = {
     "other": tuple(dataclasses.replace(task, benchmark="other") for task in benchmark.load("humaneval", limit=4)),
     "humaneval": benchmark.load("humaneval", limit=16),
@@ -76,7 +76,7 @@ def played(
         progress.begin_round(1)
         scorer = Scorer(store, box, SECTION, TASKS, 0, progress)
         stack.callback(scorer.close)
-        contest = Contest(store, scorer, config.Gate(curtail=curtail))
+        contest = Contest(store, scorer, sections.Gate(curtail=curtail))
         tasks = {f"{name}:{task.id}": task.canonical for name, group in TASKS.items() for task in group}
         made = Shuffled if shuffled else ScriptedGenerator
         engines = Engines(lambda weights: made(weights, Script(problems={}, tasks=tasks, skills=skill)))
@@ -131,7 +131,7 @@ def test_no_score_of_an_audit_benchmark_can_change_the_decision(
                 for number, task in enumerate(TASKS["other"] if given_audit else ()):
                     store.add(score(CHAMPION, "other", task.id, audit[number], scorer.decoding))
                     store.add(score(CANDIDATE, "other", task.id, audit[number + 4], scorer.decoding))
-            decision = Contest(store, scorer, config.Gate(curtail=curtail)).decide(CHAMPION, CANDIDATE)
+            decision = Contest(store, scorer, sections.Gate(curtail=curtail)).decide(CHAMPION, CANDIDATE)
         decisions.append(dataclasses.replace(decision, evidence=()))
     assert decisions[0] == decisions[1]
 

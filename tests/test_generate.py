@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from selfplay import models
-from selfplay.config import Generate
 from selfplay.errors import HostError, UserError
 from selfplay.generate import Answer, Generator, Request, VllmGenerator
-from selfplay.worker import WorkerDied
+from selfplay.sections import Generate
+from selfplay.watchdog import Watchdog
+from selfplay.worker_death import WorkerDied
 
 
 class ScriptedEngine(VllmGenerator):
@@ -168,6 +169,17 @@ def test_seeded_replies_are_distinct_and_the_same_when_asked_again(real: VllmGen
     assert first == second
     other = next(real.generate([ask("a", "Write a Python function that counts vowels.", n=4, seed=77)]))
     assert other != first
+
+
+@pytest.mark.e2e
+def test_a_cache_too_small_for_the_longest_reply_is_told_with_what_helps(small_model: Path, tmp_path: Path) -> None:
+    section = Generate(max_num_seqs=16, kv_cache_gib=0.01)
+    cache, once = small_model.parent.parent, Watchdog(starts=1)
+    with (
+        VllmGenerator(small_model, None, section, 2048, tmp_path / "log", cache, once) as generator,
+        pytest.raises(WorkerDied, match=r"out of memory.*lower model\.max_len.*generate\.kv_cache_gib"),
+    ):
+        list(generator.generate([ask("a")]))
 
 
 @pytest.mark.e2e

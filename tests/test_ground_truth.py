@@ -22,6 +22,7 @@ from selfplay.paired import wilson_interval
 from selfplay.progress import LogTail, Progress, StopRequested
 from selfplay.resources import Resources
 from selfplay.scoring import Scorer
+from selfplay.sections import Benchmark
 from selfplay.session import Session
 from selfplay.snapshot import ChampionScore
 from selfplay.view import snapshot
@@ -177,7 +178,7 @@ def test_a_benchmark_of_which_nothing_can_be_scored_is_the_machines_fault(store:
 
 def test_scores_count_only_what_can_be_scored(store: Store, box: Sandbox) -> None:
     progress = Progress()
-    scorer = Scorer(store, box, config.Benchmark(), {"humaneval": TASKS}, 0, progress)
+    scorer = Scorer(store, box, Benchmark(), {"humaneval": TASKS}, 0, progress)
     scorer.prepare()
     scorer.close()
     assert progress.message == ""

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from sandbox import Limits, Sandbox
-from selfplay.config import Select
 from selfplay.judge import as_bools, canaries, judge, pass_matrix
+from selfplay.sections import Select
 from state.records import Problem, Sample
 
 PROBLEM = Problem(

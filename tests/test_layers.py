@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[1]
 MAX_LINES = 350
 HEAVY = frozenset({"torch", "vllm", "trl", "peft", "transformers", "datasets", "bitsandbytes", "accelerate"})
 """Libraries that take seconds to import."""
-WORKER_MODULES = frozenset({"selfplay/trainer.py", "selfplay/engine.py"})
-"""Files that only ever run as the main module of a worker process, and so may import HEAVY at once."""
+WORKER_MODULES = frozenset(f"selfplay/{name}.py" for name in ("engine", "trainer", "train_head", "train_track"))
+"""Files that are only ever imported in a worker process, and so may import HEAVY at once."""
 MODEL_MODULES = WORKER_MODULES | {f"selfplay/{name}.py" for name in ("generate", "train", "models", "weights")}
 """Files whose functions may import model libraries."""
 MODEL_LIBRARIES = HEAVY - {"datasets"}

@@ -23,7 +23,7 @@ from selfplay import download
 from selfplay.download import SourceError, Wheel, wheel_members
 from selfplay.errors import HostError, UserError
 from selfplay.models import Gguf, NamedModel, merge, named_models, resolve
-from selfplay.worker import ROOT
+from selfplay.worker_environment import ROOT
 
 TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"

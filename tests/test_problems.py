@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from selfplay import problems
 from selfplay.errors import UserError
+from selfplay.problem_row import parse_signature
 from state.records import Problem
 
 ROOT = Path(__file__).parent.parent
@@ -45,7 +46,7 @@ def problem(prompt: str, signature: str | None = None, reference: str | None = N
         position=0,
         prompt=prompt,
         signature=signature,
-        entry_point=None if signature is None else problems.parse_signature(signature),
+        entry_point=None if signature is None else parse_signature(signature),
         reference=reference,
         reference_tests=None,
         dropped=None,

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfplay import commands, config
-from selfplay.config import Keep
 from selfplay.retention import backup_round, backups, rotate, to_remove
+from selfplay.sections import Keep
 from selfplay.session import check_same
 from state import StoreError
 from state.records import Adapter, Promotion, Round, Run

@@ -45,6 +45,7 @@ def session(tmp_path: Path) -> Session:
     files = ModelFiles(folder=model, sha256="s", source="test", licence=None)
     settings = config.load("smoke", SETTINGS)
     store = Store.open(folder / "run.db", create=True)
+    store.add(*(rows.problem(number) for number in range(8)))
     return Session(folder=folder, config=settings, store=store, run=rows.run(), model=files, tasks={})
 
 
@@ -77,8 +78,13 @@ def test_a_decision_needs_a_copy_of_the_database(session: Session) -> None:
 
 
 def test_a_round_needs_more_where_more_is_asked_for() -> None:
-    small, large = (round_bytes(config.load("smoke", [f"generate.codes={codes}"])) for codes in (4, 8))
+    small, large = (round_bytes(config.load("smoke", [f"generate.codes={codes}"]), 100) for codes in (4, 8))
     assert 0 < small < large
+
+
+def test_a_round_has_no_more_problems_than_there_are() -> None:
+    settings = config.load("smoke", ["problems.per_round=1000"])
+    assert round_bytes(settings, 10) * 2 == round_bytes(settings, 20)
 
 
 @pytest.mark.parametrize("stage", ["problems", "code", "train", "benchmark", "gate"])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay.config import Train
+from selfplay.sections import Train
 from selfplay.train import Step
 from selfplay.train_rows import Lengths, Plan, Rows, in_order, pair_order, piecewise_mean, reply_order, rows_of
 from selfplay.train_watch import Watch

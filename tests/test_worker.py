@@ -16,7 +16,9 @@ import pytest
 
 from selfplay.channel import Json
 from selfplay.errors import DiskFailed
-from selfplay.worker import ROOT, Worker, WorkerDied, cpu_environment
+from selfplay.worker import Worker
+from selfplay.worker_death import WorkerDied
+from selfplay.worker_environment import ROOT, cpu_environment
 
 Start = Callable[..., Worker]
 
@@ -106,6 +108,41 @@ def test_running_out_of_memory_is_recognised(start: Start, body: str) -> None:
     with start(body) as worker, pytest.raises(WorkerDied, match="out of memory") as caught:
         list(worker.messages())
     assert caught.value.out_of_memory
+
+
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        (
+            "No available memory for the cache blocks. Try increasing `gpu_memory_utilization` when initializing",
+            "raise generate.gpu_memory_frac",
+        ),
+        (
+            "To serve at least one request with the model's max seq len (32768), (1.75 GiB KV cache is needed, which "
+            "is larger than the available KV cache memory (0.4 GiB). Based on",
+            "lower model.max_len",
+        ),
+        (
+            "Free memory on device cuda:0 (3.1/23.6 GiB) on startup is less than desired GPU memory utilization (0.9, "
+            "21.2 GiB). Decrease GPU memory utilization or reduce GPU memory used by other processes.",
+            "end other programs on the card, or lower generate.gpu_memory_frac",
+        ),
+        (
+            "Available memory on node 0 (1.1/16.0 GiB) on kv cache allocation is less than requested memory for kv "
+            "(2.0 GiB). Decrease --kv-cache-memory-bytes",
+            "lower generate.kv_cache_gib",
+        ),
+    ],
+)
+def test_an_engine_without_room_for_its_cache_is_out_of_memory_and_says_what_helps(
+    start: Start, words: str, advice: str
+) -> None:
+    """As vLLM 0.32.0 says it (v1/core/kv_cache_utils.py, v1/worker/utils.py, v1/worker/cpu_worker.py)."""
+    with start(f"raise ValueError({words!r})") as worker, pytest.raises(WorkerDied, match="out of memory") as caught:
+        list(worker.messages())
+    assert caught.value.out_of_memory
+    assert advice in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_an_earlier_start_in_the_same_log_is_not_blamed(start: Start, tmp_path: Path) -> None:
