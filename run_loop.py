@@ -151,6 +151,22 @@ def power(
 
 
 @app.command()
+def compare(
+    run_a: Annotated[str, typer.Argument(metavar="RUN_A", help="Name of a run.")],
+    run_b: Annotated[str, typer.Argument(metavar="RUN_B", help="Name of another; differences are B - A.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON, for scripts.")] = False,
+    runs_dir: RunsDir = Path("runs"),
+) -> None:
+    """Show two runs side by side: what differs, who scores better and how sure that is, and what each cost.
+
+    Example: python run_loop.py compare first second
+    """
+    from selfplay.compare_view import show_comparison
+
+    raise typer.Exit(show_comparison(run_a, run_b, runs_dir, as_json=as_json))
+
+
+@app.command()
 def report(
     run: RunName = "default",
     out: Annotated[
