@@ -78,7 +78,7 @@ def outcomes(runs: Path, name: str, *, champion: bool) -> dict[str, int]:
 def two_sided(wins: int, losses: int) -> float:
     """McNemar's exact test."""
     n, extreme = wins + losses, max(wins, losses)
-    return min(1.0, 2 * sum(math.comb(n, k) for k in range(extreme, n + 1)) / 2**n)
+    return min(1.0, 2.0 * sum(math.comb(n, k) for k in range(extreme, n + 1)) / float(2**n))
 
 
 # -- numbers ----------------------------------------------------------------------------------------------------------
@@ -117,7 +117,10 @@ def test_scores_and_differences_are_those_of_plain_sql(runs: Path, found: Compar
 @pytest.mark.parametrize("name", ["a", "b"])
 def test_pairs_and_cost_are_those_of_plain_sql(runs: Path, found: Comparison, name: str) -> None:
     side = found.a if name == "a" else found.b
-    one = lambda question: sql(runs, name, question)[0][0]  # noqa: E731
+
+    def one(question: str) -> Any:
+        return sql(runs, name, question)[0][0]
+
     assert side.rounds == side.finished == one("SELECT count(*) FROM rounds")
     assert side.promoted == one("SELECT count(*) FROM rounds WHERE outcome = 'promoted'") == 1
     assert (side.abandoned, side.champion) == (0, 1)
