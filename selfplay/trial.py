@@ -13,8 +13,8 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -260,13 +260,15 @@ def _model(run: Run, settings: Config, find_model: FindModel) -> ModelFiles:
     return found
 
 
-def _scratch(folder: Path) -> tempfile.TemporaryDirectory[str]:
-    """Make a folder for merged weights, and remove what a killed process has left of its own."""
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """Make a folder for merged weights that goes away, and remove what a killed process has left of its own."""
     merged = folder / "merged"
     merged.mkdir(exist_ok=True)
     for left in merged.glob(f"{SCRATCH}*"):
         shutil.rmtree(left, ignore_errors=True)
-    return tempfile.TemporaryDirectory(prefix=SCRATCH, dir=merged)
+    with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=merged) as name:
+        yield Path(name)
 
 
 def _check_room(current: Session, adapter: Adapter) -> None:
