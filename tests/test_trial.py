@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -173,6 +174,18 @@ def test_merged_weights_of_the_run_are_used_and_stay_and_others_go(promoted: Pat
     before = files(promoted)
     trial._try("a", promoted, Wanted(prompt="tea"), model.find_model, model.echo)
     assert before - files(promoted) == {f"merged/{left.name}"}, "what a killed one has left goes, the run's own stays"
+
+
+def test_standard_input_is_a_prompt_and_a_temperature_comes_with_the_seed_of_the_run(
+    promoted: Path, model: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sql(promoted, "UPDATE runs SET config = json_set(config, '$.seed', 7)")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("milk\n"))
+    found = asked(promoted, model, prompt="-", temperature=0.7, max_tokens=9)
+    assert found.replies[0].text == "milk\n 0"
+    assert (found.temperature, found.seed, found.max_tokens) == (0.7, 7, 9)
+    found = asked(promoted, model, prompt="tea")
+    assert (found.temperature, found.seed, found.max_tokens) == (0.0, None, 160)
 
 
 # -- problems ---------------------------------------------------------------------------------------------------------
