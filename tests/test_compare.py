@@ -314,6 +314,38 @@ def test_a_task_that_one_host_could_not_score_does_not_count(runs: Path) -> None
     (benchmark,) = compare(reading(runs, "a"), reading(runs, "b")).benchmarks
     assert benchmark.champion is not None
     assert benchmark.champion.tasks == 19
+    assert benchmark.notes == ("tasks not the same in both: 1 of A, 4 of B",)
+
+
+def test_the_newest_host_says_which_tasks_there_are(runs: Path) -> None:
+    sql(runs, "b", """INSERT INTO ground_truths SELECT id || 'old', benchmark, task_id, 'old', '{}', '2001', passed,
+        status, detail, wall_s FROM ground_truths""")  # fmt: skip
+    (benchmark,) = compare(reading(runs, "a"), reading(runs, "b")).benchmarks
+    assert benchmark.champion is not None
+    assert benchmark.champion.tasks == 20
+    sql(runs, "b", "UPDATE ground_truths SET checked_at = '2999' WHERE host = '{}'")
+    (benchmark,) = compare(reading(runs, "a"), reading(runs, "b")).benchmarks
+    assert benchmark.champion is None
+
+
+def test_several_samples_a_task_are_shares_of_it(runs: Path) -> None:
+    sides = []
+    for name, passed in (("a", (0, 1, 2)), ("b", (1, 2, 2))):
+        side = reading(runs, name)
+        section = side.settings.benchmark.model_copy(update={"samples": 2})
+        shares = {task: count / 2 for task, count in zip(TASKS, passed, strict=False)}
+        settings = side.settings.model_copy(update={"benchmark": section})
+        sides.append(dataclasses.replace(with_outcomes(side, shares, shares), settings=settings))
+    (benchmark,) = compare(*sides).benchmarks
+    assert benchmark.champion is not None
+    assert benchmark.champion.difference == pytest.approx(1 / 3)
+    assert benchmark.champion.interval == pytest.approx(bonett_price([0.5, 0.5, 0.0]))
+    assert benchmark.champion.p_value == 0.5
+
+
+def test_a_round_that_has_not_selected_yet_does_not_count_for_pairs_a_round(runs: Path) -> None:
+    sql(runs, "a", "DELETE FROM stages WHERE name = 'select' AND round_id = (SELECT id FROM rounds WHERE number = 2)")
+    assert len(compare(reading(runs, "a"), reading(runs, "b")).a.pairs.by_round) == 1
 
 
 def test_other_graders_are_told(runs: Path) -> None:

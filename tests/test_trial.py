@@ -196,7 +196,9 @@ def test_a_problem_is_asked_in_the_words_of_training_and_its_tests_tell(promoted
     ((prompt,),) = set(sql(promoted, f"SELECT prompt FROM pairs WHERE problem_id = '{problem.id}'"))  # noqa: S608
     found = asked(promoted, model, problem=problem.entry_point)
     assert {json.dumps(request.messages) for request in model.requests} == {prompt}
-    assert {(request.n, request.temperature, request.seed) for request in model.requests} == {(1, 0.0, None)}
+    assert {(each.n, each.temperature, each.top_p, each.seed) for each in model.requests} == {(1, 0.0, 1.0, None)}
+    asked(promoted, model, problem=problem.entry_point, temperature=0.7)
+    assert (model.requests[-1].temperature, model.requests[-1].top_p, model.requests[-1].seed) == (0.7, 0.95, 0)
     base, champion = found.replies
     assert (base.passed, champion.passed) == (False, True)
     count = len(json.loads(problem.reference_tests or "[]"))
@@ -207,7 +209,7 @@ def test_a_problem_is_asked_in_the_words_of_training_and_its_tests_tell(promoted
 def test_an_answer_without_code_passes_nothing(promoted: Path, model: Scripted) -> None:
     problem = first_problem(promoted)
     found = trial._try("a", promoted, Wanted(problem=problem.id), model.find_model, model.echo)
-    assert {reply.passed for reply in found.replies} == {False}
+    assert {(reply.passed, reply.verdict) for reply in found.replies} == {(False, "no code to test: syntax error")}
 
 
 def test_a_problem_without_reference_tests_is_answered_and_not_judged(promoted: Path, model: Scripted) -> None:
