@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from selfplay.commands import OK, guarded, stored
-from selfplay.compare import (
+from selfplay.compare import compare, read
+from selfplay.comparison import (
     Aspect,
     BenchmarkComparison,
     BenchmarkSide,
@@ -22,8 +23,6 @@ from selfplay.compare import (
     Scored,
     Share,
     Versus,
-    compare,
-    read,
 )
 from selfplay.room import size
 from selfplay.rounds_table import clean, duration, percent, printable

@@ -19,7 +19,8 @@ from typer.testing import CliRunner, Result
 
 from run_loop import app
 from selfplay import config
-from selfplay.compare import Comparison, Reading, Versus, compare, read
+from selfplay.compare import Reading, compare, read
+from selfplay.comparison import Comparison, Versus
 from selfplay.report.standings import Standing
 from state.store import Store
 from tests import scripted_loop
