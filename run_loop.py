@@ -151,6 +151,49 @@ def power(
 
 
 @app.command()
+def compare(
+    run_a: Annotated[str, typer.Argument(metavar="RUN_A", help="Name of a run.")],
+    run_b: Annotated[str, typer.Argument(metavar="RUN_B", help="Name of another; differences are B - A.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON, for scripts.")] = False,
+    runs_dir: RunsDir = Path("runs"),
+) -> None:
+    """Show two runs side by side: what differs, who scores better and how sure that is, and what each cost.
+
+    Example: python run_loop.py compare first second
+    """
+    from selfplay.compare_view import show_comparison
+
+    raise typer.Exit(show_comparison(run_a, run_b, runs_dir, as_json=as_json))
+
+
+@app.command("try")
+def try_(
+    prompt: Annotated[str | None, typer.Argument(help="What to ask; - reads it from standard input.")] = None,
+    run: RunName = "default",
+    problem: Annotated[
+        str | None, typer.Option(metavar="ENTRY_POINT", help="Ask a problem of the run, and test the answers.")
+    ] = None,
+    adapter: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Adapter of the run, by id or its beginning; default: the champion."),
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Longest answer; default: the run's generate.code_max_tokens.")
+    ] = None,
+    temperature: Annotated[float, typer.Option(min=0, max=2, help="0 is greedy.")] = 0.0,
+    runs_dir: RunsDir = Path("runs"),
+) -> None:
+    """Ask the base model and the champion the same thing, and show both answers.
+
+    Example: python run_loop.py try --run first "Write a Python function that reverses a string."
+    """
+    from selfplay.trial import Wanted, try_prompt
+
+    wanted = Wanted(prompt=prompt, problem=problem, adapter=adapter, max_tokens=max_tokens, temperature=temperature)
+    raise typer.Exit(try_prompt(run, runs_dir, wanted))
+
+
+@app.command()
 def report(
     run: RunName = "default",
     out: Annotated[

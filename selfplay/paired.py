@@ -48,6 +48,22 @@ def sign_flip_p_value(differences: Sequence[int]) -> float:
     return min(1.0, float(share[seen:].sum()))
 
 
+def two_sided_p_value(differences: Sequence[int]) -> float:
+    """Return the exact chance that fair coins for signs give a sum at least as far from 0 as the one seen.
+
+    For comparisons of which nobody said beforehand which side should be ahead. Fair signs make a sum and its opposite
+    equally likely, so this is twice the one-sided chance in the direction seen, 1 at most.
+
+    Worked example: differences 2, 1, -1 have the sum 2; of the 8 sign patterns the sums are -4, -2, -2, 0, 0, 2, 2, 4,
+    and 6 of them are 2 or more from 0: p = 0.75.
+
+    Args:
+        differences: One side minus the other, one whole number a task, all on one scale.
+    """
+    ahead = sum(differences) >= 0
+    return min(1.0, 2 * sign_flip_p_value(differences if ahead else [-difference for difference in differences]))
+
+
 def min_wins_needed(alpha: float) -> int:
     """Return the fewest wins that, without a single loss, give a p-value not above alpha (one sample a task)."""
     wins = 0

@@ -28,7 +28,7 @@ from selfplay.config import Config
 from selfplay.dashboard import Dashboard
 from selfplay.engines import Engines, Weights
 from selfplay.errors import UserError
-from selfplay.generate import Generator, VllmGenerator
+from selfplay.generate import VllmGenerator
 from selfplay.machine import preset_for
 from selfplay.progress import LogTail, Progress
 from selfplay.resources import Resources
@@ -160,17 +160,24 @@ def open_sandbox(settings: Config, stack: ExitStack) -> Sandbox:
     return stack.enter_context(box)
 
 
-def vllm_generator(current: Session) -> Callable[[Weights], Generator]:
-    """Return what starts a model process that serves given weights for this run."""
+def vllm_generator(current: Session, scratch: Path | None = None) -> Callable[[Weights], VllmGenerator]:
+    """Return what starts a model process that serves given weights for this run.
+
+    Args:
+        current: The run; the caller holds its lock.
+        scratch: Folder for merged weights that the run does not have; None is the run's own.
+    """
     section, keep, logs = current.config.generate, current.config.keep, current.folder / "logs"
     merged = serves_merged(section)
 
-    def start(weights: Weights) -> Generator:
+    def start(weights: Weights) -> VllmGenerator:
         for name in ("merge.log", "generate.log"):
             retention.rotate(logs / name, keep)
         model, adapter = current.model.folder, weights.adapter
         if adapter is not None and merged:
             model = current.folder / "merged" / weights.id
+            if scratch is not None and not model.exists():
+                model = scratch / weights.id
             if not model.exists():
                 log.info("merging adapter %s into the base weights", weights.id)
                 deadline_s = current.config.watchdog.start_s

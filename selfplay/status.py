@@ -47,7 +47,7 @@ class _Status:
     def _lines(self, width: int) -> Iterator[RenderableType]:
         run, overviews = self.run, self.overviews
         yield Text.assemble(
-            (clean(run.name), "bold"), f"  {clean(run.model)}  begun {_when(run.created_at)}  {clean(run.code_version)}"
+            (clean(run.name), "bold"), f"  {clean(run.model)}  begun {when(run.created_at)}  {clean(run.code_version)}"
         )
         yield from self._dropped()
         if not overviews:
@@ -82,6 +82,6 @@ class _Status:
             yield Text(f"  and {len(dropped) - DROPPED_SHOWN} more, in the table problems")
 
 
-def _when(moment: str) -> str:
+def when(moment: str) -> str:
     """Return an ISO 8601 moment in UTC to the minute."""
     return f"{clean(moment[:16]).replace('T', ' ')} UTC"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -67,11 +68,35 @@ def test_a_round_by_dpo_killed_in_training_ends_with_exact_counts(tmp_path: Path
     )
 
 
-def test_a_round_by_kto_with_pairs_of_another_rule_ends(tmp_path: Path, problems: Path) -> None:
-    line = command(tmp_path, "kto", problems, "train.method=kto", "select.rule=random")
+@pytest.fixture(scope="module")
+def kto(tmp_path_factory: pytest.TempPathFactory, problems: Path) -> Path:
+    """A runs folder with a round by KTO, `kto`."""
+    runs = tmp_path_factory.mktemp("kto")
+    line = command(runs, "kto", problems, "train.method=kto", "select.rule=random")
     subprocess.run(line, cwd=ROOT, check=True, timeout=600)
-    check_round(tmp_path / "kto" / "run.db")
-    with Store.open(tmp_path / "kto" / "run.db", read_only=True) as store:
+    return runs
+
+
+def test_a_round_by_kto_with_pairs_of_another_rule_ends(kto: Path) -> None:
+    check_round(kto / "kto" / "run.db")
+    with Store.open(kto / "kto" / "run.db", read_only=True) as store:
         assert {pair.rule for pair in store.all(Pair)} == {"random"}
         assert {measured.rule for measured in store.all(Reliability)} == set(RULES)
         assert {step.reward_accuracy for step in store.all(TrainStep)} == {None}, "KTO knows no pairs"
+
+
+def test_a_problem_of_the_run_is_tried_on_the_base_model_and_on_its_adapter(kto: Path) -> None:
+    with Store.open(kto / "kto" / "run.db", read_only=True) as store:
+        (adapter,) = store.all(Adapter)
+    merged = kto / "kto" / "merged"
+    before = sorted(path.name for path in merged.iterdir())
+    line = ["try", "--runs-dir", str(kto), "--run", "kto", "--problem", "shout", "--adapter", adapter.id]
+    done = subprocess.run(
+        [sys.executable, "run_loop.py", *line, "--max-tokens", "48"],
+        cwd=ROOT, check=True, timeout=300, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "asked: shout: Return the text s in upper case." in done.stdout
+    answers = re.findall(r"^(base model|adapter \w+ \(round 1, \w+\))  (\d+) tokens? in ", done.stdout, re.MULTILINE)
+    assert [0 < int(tokens) <= 48 for _, tokens in answers] == [True, True], done.stdout
+    assert len(re.findall(r"^(passes|does not pass) the reference test|^no code", done.stdout, re.MULTILINE)) == 2
+    assert sorted(path.name for path in merged.iterdir()) == before

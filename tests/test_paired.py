@@ -15,6 +15,7 @@ from selfplay.paired import (
     detection_rate,
     difference_interval,
     sign_flip_p_value,
+    two_sided_p_value,
     wilson_interval,
 )
 from tests.chances import at_least
@@ -39,6 +40,22 @@ def test_the_p_value_counts_every_pattern_of_signs(differences: list[int]) -> No
 
 def test_the_worked_example_of_the_p_value() -> None:
     assert sign_flip_p_value([2, 1, -1]) == 0.375
+
+
+@given(st.lists(st.integers(-3, 3), max_size=9))
+def test_the_two_sided_p_value_counts_every_pattern_of_signs(differences: list[int]) -> None:
+    seen = abs(sum(differences))
+    sums = [
+        sum(sign * abs(difference) for sign, difference in zip(signs, differences, strict=True))
+        for signs in product((1, -1), repeat=len(differences))
+    ]
+    share = sum(abs(total) >= seen for total in sums) / len(sums)
+    assert two_sided_p_value(differences) == pytest.approx(share)
+    assert two_sided_p_value([-difference for difference in differences]) == two_sided_p_value(differences)
+
+
+def test_the_worked_example_of_the_two_sided_p_value() -> None:
+    assert two_sided_p_value([2, 1, -1]) == 0.75
 
 
 def test_thousands_of_differing_tasks_are_still_exact() -> None:

@@ -203,8 +203,8 @@ def read(store: Store) -> Facts:
         problems=len(problems),
         dropped=tuple(problem for problem in problems if problem.dropped is not None),
         fates=tuple(_fate(store, kind) for kind in ("code", "test")),
-        rules=_totals([row for turn in turns for row in turn.reliability], settings.select.rule),
-        stages=tuple(_stage_total(name, stages) for name in STAGES if any(stage.name == name for stage in stages)),
+        rules=rule_totals([row for turn in turns for row in turn.reliability], settings.select.rule),
+        stages=stage_totals(stages),
         benchmarks=benchmark_views(store, settings, run.model_sha256, rounds, champion),
         champion=trained_in[champion],
         lineage=lineage(store, traced, adapters, numbers) if traced else (),
@@ -255,7 +255,7 @@ def _fate(store: Store, kind: str) -> Fate:
     )
 
 
-def _totals(rows: Sequence[Reliability], trains: str) -> tuple[RuleTotal, ...]:
+def rule_totals(rows: Sequence[Reliability], trains: str) -> tuple[RuleTotal, ...]:
     """Return each rule's sums, the configured rule first and then by name."""
     rules = sorted({row.rule for row in rows}, key=lambda rule: (rule != trains, rule))
 
@@ -266,6 +266,11 @@ def _totals(rows: Sequence[Reliability], trains: str) -> tuple[RuleTotal, ...]:
     return tuple(
         RuleTotal(rule=rule, trains=rule == trains, **{field: total(rule, field) for field in fields}) for rule in rules
     )
+
+
+def stage_totals(stages: Sequence[Stage]) -> tuple[StageTotal, ...]:
+    """Return each stage's sums, in the order of a round; those that no round has finished are left out."""
+    return tuple(_stage_total(name, stages) for name in STAGES if any(stage.name == name for stage in stages))
 
 
 def _stage_total(name: str, stages: Sequence[Stage]) -> StageTotal:
