@@ -104,4 +104,7 @@ def test_a_site_with_a_broken_link_is_not_built(tmp_path: Path, link: str) -> No
         shutil.copy(ROOT / name, root)
     with (root / "docs" / "faq.md").open("a") as page:
         page.write(f"\n{link}\n")
-    assert build(root, tmp_path / "out").returncode != 0
+    done = build(root, tmp_path / "out")
+    assert done.returncode != 0
+    assert "none" in done.stdout + done.stderr, "it failed for another reason"
+    assert "No module" not in done.stderr

@@ -26,7 +26,7 @@ from typer.testing import CliRunner
 import run_loop
 from sandbox import Limits, Sandbox
 from selfplay import config, models, startup
-from selfplay.machine import gpu_memory_bytes
+from selfplay.machine import gpus
 from selfplay.models import ModelFiles
 from state.records import Run
 from tests import scripted_loop
@@ -146,7 +146,7 @@ def play(line: str) -> str:
     words = shlex.split(line.partition(" > ")[0])
     words = words[next(number for number, word in enumerate(words) if word.endswith("run_loop.py")) + 1 :]
     done = CliRunner().invoke(run_loop.app, words, catch_exceptions=False)
-    stops = "doctor" in words and "gpu" in line and not gpu_memory_bytes()
+    stops = "doctor" in words and "gpu" in line and not gpus()
     assert done.exit_code == (1 if stops else 0), done.output
     return str(done.output)
 
