@@ -4,7 +4,7 @@ EXTRA := $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 SYNCED := .venv/.synced-$(EXTRA)
 RUN := $(UV) run --no-sync
 
-.PHONY: run test lint bench bench-sandbox chaos env clean
+.PHONY: run test lint bench bench-sandbox chaos docs env clean
 
 run: env
 	$(RUN) python run_loop.py --rounds 1 --preset auto
@@ -28,6 +28,9 @@ bench-sandbox: env
 chaos: env
 	$(RUN) python -m bench.chaos
 
+docs: env
+	$(RUN) python docs/build.py
+
 env: $(SYNCED)
 
 # Only when the lock has changed: a sync must not swap packages under a run in progress.
@@ -41,4 +44,4 @@ $(SYNCED): uv.lock pyproject.toml | $(UV)
 	.uv/bin/python -m pip install --quiet 'uv>=0.9'
 
 clean:
-	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf build .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis
