@@ -43,6 +43,9 @@ NOT_RUN = {
     "uvx datasette": "fetches datasette; printed by the command `datasette`, which is run",
     ".venv/bin/vllm serve": "serves until it is stopped, on a GPU",
     "pytest ": "a test of its own; its file must exist",
+    "uv pip install ": "changes the environment that the tests run in",
+    ".venv/bin/tensorboard --logdir": "serves until it is stopped; what it shows is read back in test_track.py",
+    "TRACKIO_DIR=runs/first/track/trackio .venv/bin/trackio show": "serves until it is stopped; an extra of its own",
 }
 ONLY_CHECKED = {
     "from peft import": "loads a 7B model: it must compile, and what it imports must be there",
@@ -51,6 +54,18 @@ ONLY_CHECKED = {
 """Snippets that are not run, by how they begin, with the reason."""
 CONTINUES = ("keep.", "watchdog.")
 """Settings that may be given to a run that is there already."""
+RUNS = {
+    "first": "--preset smoke",
+    "second": "--preset cpu",
+    "mine": "--preset cpu --problems mine.jsonl",
+    "dpo": "--preset cpu",
+    "kto": "--preset cpu --set train.method=kto",
+    "dpo-1": "--preset cpu --set seed=1",
+    "kto-1": "--preset cpu --set seed=1 --set train.method=kto",
+}
+"""What the examples find there, and how it was made."""
+IN_A_LOOP = {"$method": "dpo", "$seed": "1"}
+"""What a shell would put in."""
 SMALL = {
     "problems": {"per_round": 4},
     "generate": {"codes": 6, "test_replies": 1, "tests": 4},
@@ -132,10 +147,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def kept(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Runs as the examples before have left them: first, second, mine, each with one round."""
-    for options in ("--preset smoke --run first", "--preset cpu --run second"):
-        play(f"python run_loop.py {options}")
-    play("python run_loop.py --preset cpu --problems mine.jsonl --run mine")
+    """Runs as the examples before have left them, each with one round."""
+    for name, options in RUNS.items():
+        play(f"python run_loop.py {options} --run {name}")
     folder = tmp_path_factory.mktemp("kept") / "runs"
     (world / "runs").rename(folder)
     return folder
@@ -143,7 +157,7 @@ def kept(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def play(line: str) -> str:
     """Type a command of run_loop.py; return what it prints."""
-    words = shlex.split(line.partition(" > ")[0])
+    words = shlex.split(re.split(r" [>|] ", line)[0])
     words = words[next(number for number, word in enumerate(words) if word.endswith("run_loop.py")) + 1 :]
     done = CliRunner().invoke(run_loop.app, words, catch_exceptions=False)
     stops = "doctor" in words and "gpu" in line and not gpus()
@@ -157,7 +171,7 @@ def before(words: list[str]) -> list[str]:
     begins = {"--preset", "--problems", "--model", "--set"} & set(words)
     if begins and "watch" not in words and not (settings and all(word.startswith(CONTINUES) for word in settings)):
         return []
-    return ["first", "second", "mine"]
+    return list(RUNS)
 
 
 def type_(line: str, world: Path, kept: Path) -> None:
@@ -167,6 +181,8 @@ def type_(line: str, world: Path, kept: Path) -> None:
         assert reason
         assert [word for word in named if not (ROOT / word).exists()] == []
         return
+    for variable, value in IN_A_LOOP.items():
+        line = line.replace(variable, value)
     words = shlex.split(re.sub(r"^(?:nohup |[A-Z_]+=\S+ )+", "", line))
     shutil.rmtree(world / "runs", ignore_errors=True)
     for name in before(words):
