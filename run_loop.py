@@ -196,8 +196,6 @@ def export(
 ) -> None:
     """Write the champion's adapter for others, with a model card: a PEFT folder, a whole model, or a GGUF file.
 
-    --merged and --gguf together write both into one folder.
-
     Example: python run_loop.py export --run first --to first-adapter
     """
     from selfplay.export.command import export_run

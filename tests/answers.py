@@ -1,9 +1,9 @@
 """Greedy answers of a model, from each of the forms that it is exported in.
 
-    python -m tests.answers FORM FOLDER DTYPE [ADAPTER]
+    python -m tests.answers [[FORM, FOLDER, DTYPE, ADAPTER or null], ...]
 
 FORM is "model" (a folder of safetensors, with the adapter on top of it if one is named) or "gguf" (the one GGUF file in
-the folder). Prints JSON: the ids of the tokens that follow each of PROMPTS, END included where it was reached.
+the folder). Prints JSON, a list for each job: the ids of the tokens that follow each of PROMPTS.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from typing import Any
 PROMPTS = (
     "Write a Python function that returns the sum of two numbers.",
     "Return the length of the text s. The function starts with `def length(s: str) -> int:`.",
-    "How many days does a week have? Answer in one sentence.",
     "x = [\n        1,\n        22\n]\nWhat is x[1]?",
 )
 TOKENS = 32
@@ -53,5 +52,5 @@ def answers(form: str, folder: Path, dtype: str, adapter: str | None = None) -> 
 
 
 if __name__ == "__main__":
-    form, folder, dtype, *rest = sys.argv[1:]
-    sys.stdout.write(json.dumps(answers(form, Path(folder), dtype, *rest)) + "\n")
+    jobs = json.loads(sys.argv[1])
+    sys.stdout.write(json.dumps([answers(form, Path(folder), *rest) for form, folder, *rest in jobs]) + "\n")

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -60,8 +61,7 @@ class File:
 class Card:
     """What the card is about."""
 
-    kinds: tuple[str, ...]
-    """("adapter",), or of "merged" and "gguf" those that there are."""
+    kind: Literal["adapter", "merged", "gguf"]
     name: str
     """What the model is called, such as "first-round-3"."""
     facts: Facts
@@ -123,15 +123,14 @@ def front_matter(card: Card) -> str:
     """Return the YAML that the hub reads."""
     from huggingface_hub import ModelCardData
 
-    adapter = "adapter" in card.kinds
-    library = "peft" if adapter else "transformers" if "merged" in card.kinds else "gguf"
+    adapter = card.kind == "adapter"
     tags = ["selfplay", card.turn.adapter.method if card.turn.adapter else None, "code", "lora" if adapter else None]
     data = ModelCardData(
         base_model=card.base.hub,
-        library_name=library,
+        library_name={"adapter": "peft", "merged": "transformers", "gguf": "gguf"}[card.kind],
         license=card.base.licence,
         pipeline_tag="text-generation",
-        tags=[tag for tag in [*tags, "gguf" if "gguf" in card.kinds else None] if tag],
+        tags=[tag for tag in [*tags, "gguf" if card.kind == "gguf" else None] if tag],
         base_model_relation=("adapter" if adapter else "finetune") if card.base.hub else None,
     )
     return data.to_yaml()

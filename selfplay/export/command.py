@@ -1,12 +1,11 @@
-"""`run_loop.py export`: one folder of one kind.
+"""`run_loop.py export`: one folder, of one kind.
 
-    (neither)          a PEFT folder: adapter_model.safetensors, adapter_config.json
-    --merged           a model's folder for transformers and vLLM, tokenizer and chat template included
-    --gguf             NAME-round-N-BF16.gguf
-    --merged --gguf    both of these in one folder
+    (neither)   a PEFT folder: adapter_model.safetensors, adapter_config.json
+    --merged    a model's folder for transformers and vLLM, tokenizer and chat template included
+    --gguf      NAME-round-N-BF16.gguf
 
-and README.md, a model card, with each. An adapter is never written beside a whole model: transformers takes a folder
-with an adapter_config.json for an adapter. A folder for each kind is a second command.
+and README.md, a model card, with each. Kinds do not share a folder: transformers takes one with an adapter_config.json
+for an adapter, and reads a GGUF file beside a tokenizer_config.json without its chat template.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import json
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 from rich.text import Text
@@ -22,12 +22,15 @@ from rich.text import Text
 from selfplay import config, models
 from selfplay.commands import OK, find_base, guarded, stored
 from selfplay.download import file_sha256
+from selfplay.errors import UserError
 from selfplay.export import base
 from selfplay.export.base import Base
 from selfplay.export.choice import checked_folder, choose
 from selfplay.new_folder import vacant, whole
 from selfplay.session import run_folder
 from selfplay.train import ADAPTER_FILES
+
+Kind = Literal["adapter", "merged", "gguf"]
 
 
 def export_run(name: str, runs_dir: Path, wanted: str | None, to: Path, *, merged: bool, as_gguf: bool) -> int:
@@ -41,10 +44,18 @@ def export_run(name: str, runs_dir: Path, wanted: str | None, to: Path, *, merge
         merged: Write the whole model.
         as_gguf: Write it as a GGUF file.
     """
-    return guarded(lambda: _export(name, runs_dir, wanted, vacant(to, "--to"), merged=merged, as_gguf=as_gguf))
+
+    def write() -> int:
+        if merged and as_gguf:
+            raise UserError("--merged and --gguf do not share a folder: export twice, into two folders")
+        return _export(
+            name, runs_dir, wanted, vacant(to, "--to"), "merged" if merged else "gguf" if as_gguf else "adapter"
+        )
+
+    return guarded(write)
 
 
-def _export(name: str, runs_dir: Path, wanted: str | None, to: Path, *, merged: bool, as_gguf: bool) -> int:
+def _export(name: str, runs_dir: Path, wanted: str | None, to: Path, kind: Kind) -> int:
     from selfplay.export.card import Card, File, render  # imports that a mistyped name need not pay
     from selfplay.report.facts import read
 
@@ -54,22 +65,22 @@ def _export(name: str, runs_dir: Path, wanted: str | None, to: Path, *, merged: 
         facts = read(store)
     folder = checked_folder(run_folder(runs_dir, name), adapter)
     settings = config.from_json(facts.run.config)
-    if merged or as_gguf:
-        files: models.ModelFiles | None = base.fetched(facts.run, lambda: find_base(settings, console))
-    else:
+    if kind == "adapter":
         files = base.on_this_machine(facts.run, settings.model)
+    else:
+        files = base.fetched(facts.run, lambda: find_base(settings, console))
     origin = base.of_run(facts.run, settings.model, files)
     turn = next(turn for turn in facts.turns if turn.round.id == adapter.round_id)
     called = f"{name}-round-{turn.number}"
     with whole(to) as fresh:
-        if files is not None and (merged or as_gguf):
+        if files is not None and kind != "adapter":
             log = run_folder(runs_dir, name) / "logs" / "export.log"
-            _write_model(files, folder, fresh, called, log, origin.licence, merged=merged, as_gguf=as_gguf)
+            _write_model(files, folder, fresh, called, log, origin.licence, as_gguf=kind == "gguf")
         else:
             _write_adapter(folder, fresh, origin)
         weights = sorted(path for path in fresh.iterdir() if path.suffix in {".safetensors", ".gguf"})
         card = Card(
-            kinds=("merged",) * merged + ("gguf",) * as_gguf or ("adapter",),
+            kind=kind,
             name=called,
             facts=facts,
             settings=settings,
@@ -101,7 +112,6 @@ def _write_model(
     log: Path,
     licence: str | None,
     *,
-    merged: bool,
     as_gguf: bool,
 ) -> None:
     """Merge the adapter into its base, and write what is asked for."""
@@ -112,6 +122,6 @@ def _write_model(
         models.merge(files.folder, adapter, model, log=log)
         if as_gguf:
             write_gguf(model, fresh / f"{called}-BF16.gguf", name=called, licence=licence, log=log)
-        if merged:
+        else:
             for path in sorted(model.iterdir()):
                 path.rename(fresh / path.name)

