@@ -16,6 +16,7 @@ from typing import Any
 PROMPTS = (
     "Write a Python function that returns the sum of two numbers.",
     "Return the length of the text s. The function starts with `def length(s: str) -> int:`.",
+    "How many days does a week have? Answer in one sentence.",
     "x = [\n        1,\n        22\n]\nWhat is x[1]?",
 )
 TOKENS = 32

@@ -11,7 +11,7 @@ from pathlib import Path
 from selfplay.errors import HostError
 from selfplay.export import gguf_file
 from selfplay.export.gguf_file import UnknownModelError
-from selfplay.worker import environment
+from selfplay.worker_environment import environment
 
 SCRIPT = "convert_hf_to_gguf.py"
 FOLDER_VARIABLE = "LLAMA_CPP_DIR"

@@ -21,16 +21,20 @@ from selfplay.export.command import export_run
 from selfplay.generate import Request, VllmGenerator
 from selfplay.models import ModelFiles
 from selfplay.train import Example, TrainJob, train
-from selfplay.worker import ROOT
 from tests.answers import PROMPTS, TOKENS
 from tests.export.runs import replace_adapter
 
 pytestmark = pytest.mark.e2e
 
+ROOT = Path(__file__).parents[2]
 Answers = list[list[int]]
 PAIRS = (
     ("Write a Python function that adds two numbers.", "def add(a, b):\n    return a + b\n", "I am a cat."),
-    ("Write a Python function that returns the larger number.", "def larger(a, b):\n    return max(a, b)\n", "No."),
+    (
+        "Write a Python function that returns the larger number.",
+        "def larger(a, b):\n    return max(a, b)\n",
+        "Meow, said the dog.",
+    ),
 )
 
 
@@ -51,7 +55,7 @@ def exports(_promoted: Path, base: ModelFiles, tmp_path_factory: pytest.TempPath
         for ask, good, bad in PAIRS * 2
     ]
     section = Train(
-        learning_rate=1e-3, lora_rank=8, lora_alpha=16, quantization="none", accumulation=1, max_length=128,
+        learning_rate=1e-3, lora_rank=8, lora_alpha=16, accumulation=1, max_length=128,
         warmup_frac=0.0, max_logp_drop=50.0, epochs=2.0,
     )  # fmt: skip
     job = TrainJob(
