@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfplay import models, startup
-from selfplay.config import Model
 from selfplay.errors import UserError
 from selfplay.models import ModelFiles
+from selfplay.sections import Model
 from state.records import Run
 
 

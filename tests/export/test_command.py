@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from run_loop import app
-from selfplay.config import Model
 from selfplay.export.base import of_run
 from selfplay.export.command import export_run
+from selfplay.sections import Model
 from selfplay.train import adapter_sha256
 from state.records import Adapter, Promotion, Run
 from state.store import Store

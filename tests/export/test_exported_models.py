@@ -16,10 +16,10 @@ import pytest
 from safetensors.numpy import load_file
 
 from selfplay import models
-from selfplay.config import Generate, Train
 from selfplay.export.command import export_run
 from selfplay.generate import Request, VllmGenerator
 from selfplay.models import ModelFiles
+from selfplay.sections import Generate, Train
 from selfplay.train import Example, TrainJob, train
 from tests.answers import PROMPTS, TOKENS
 from tests.export.runs import replace_adapter
