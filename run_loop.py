@@ -226,6 +226,27 @@ def pairs(
 
 
 @app.command()
+def export(
+    to: Annotated[Path, typer.Option(help="Folder to make.")],
+    run: RunName = "default",
+    adapter: Annotated[
+        str | None,
+        typer.Option(help="An adapter's id or the beginning of one, or its round (round-3 or 3); default: champion."),
+    ] = None,
+    merged: Annotated[bool, typer.Option("--merged", help="The whole model instead, adapter merged in.")] = False,
+    gguf: Annotated[bool, typer.Option("--gguf", help="The whole model as a GGUF file, for llama.cpp.")] = False,
+    runs_dir: RunsDir = Path("runs"),
+) -> None:
+    """Write the champion's adapter for others, with a model card: a PEFT folder, a whole model, or a GGUF file.
+
+    Example: python run_loop.py export --run first --to first-adapter
+    """
+    from selfplay.export.command import export_run
+
+    raise typer.Exit(export_run(run, runs_dir, adapter, to, merged=merged, as_gguf=gguf))
+
+
+@app.command()
 def datasette(run: RunName = "default", runs_dir: RunsDir = Path("runs")) -> None:
     """Write metadata.json beside a run's database: questions for datasette; prints the command that shows them.
 

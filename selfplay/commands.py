@@ -59,7 +59,7 @@ def _run_rounds(wanted: Wanted, play: Callable[[Loop, int], None]) -> int:
     console = Console(stderr=True)
     folder = run_folder(wanted.runs_dir, wanted.run)
     settings = startup.resolve_config(wanted, stored_run(folder))
-    find_model = partial(model_files, settings, console)
+    find_model = partial(find_base, settings, console)
     return play_run(folder, settings, find_model, wanted.rounds, console, play)
 
 
@@ -89,7 +89,7 @@ def play_run(
     return OK
 
 
-def model_files(settings: config.Config, console: Console) -> models.ModelFiles:
+def find_base(settings: config.Config, console: Console) -> models.ModelFiles:
     """Find the base model's files, showing what is fetched: a bar on a terminal, a line elsewhere."""
     with _bar(console) as bar:
         rows: dict[str, TaskID] = {}

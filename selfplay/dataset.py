@@ -14,7 +14,6 @@ KTO's rows are shuffled because its trainer keeps their order and pairs neighbou
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from rich.text import Text
 
 from selfplay.commands import OK, guarded, stored
 from selfplay.errors import UserError
+from selfplay.new_folder import vacant, whole
 from selfplay.train_rows import reply_order
 from state.records import Pair, Problem, Round, Run
 from state.store import Store
@@ -51,20 +51,13 @@ def write_pairs(name: str, runs_dir: Path, out: Path) -> int:
     """
 
     def write() -> int:
-        folder = out.expanduser().absolute()
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UserError(f"{folder} exists and is not an empty folder; name another one with --out")
+        folder = vacant(out, "--out")
         with stored(name, runs_dir) as store, store.one_moment():
             run, rows = store.all(Run)[0], export(store)
         if not rows.preference:
             raise UserError(f"run {name!r} has no pairs yet; `status --run {name}` tells how far it is")
-        fresh = folder.with_name(f".{folder.name}.new")
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
-        _write(fresh, run, rows)
-        if folder.exists():
-            folder.rmdir()
-        fresh.rename(folder)
+        with whole(folder) as fresh:
+            _write(fresh, run, rows)
         Console(soft_wrap=True).print(Text(f"{folder}  ({len(rows.preference)} pairs)"))
         return OK
 

@@ -22,7 +22,7 @@ from rich.console import Console
 
 from sandbox import Sandbox
 from selfplay import config, prompts, session, startup
-from selfplay.commands import OK, guarded, model_files, stored
+from selfplay.commands import OK, find_base, guarded, stored
 from selfplay.config import Config
 from selfplay.engines import Weights
 from selfplay.errors import DiskFailed, HostError, UserError
@@ -110,7 +110,7 @@ def try_prompt(
     runs_dir: Path,
     wanted: Wanted,
     *,
-    find_model: FindModel = model_files,
+    find_model: FindModel = find_base,
     serve: Serve = startup.vllm_generator,
 ) -> int:
     """Print both answers to a prompt or a problem of the run."""

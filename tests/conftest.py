@@ -37,6 +37,7 @@ settings.load_profile("selfplay")
 
 UNITS = {
     "test_e2e.py": "models",
+    "test_exported_models.py": "models",
     "test_generate.py": "models",
     "test_ladder.py": "uid",
     "test_overload.py": "alone",

@@ -280,7 +280,7 @@ def test_without_user_namespaces_a_run_refuses_and_names_the_fallback(tmp_path: 
     assert not runs.exists()
 
 
-COMMANDS = ("status", "watch", "report", "pairs", "datasette", "recover", "verify", "power", "doctor")
+COMMANDS = ("status", "watch", "report", "pairs", "export", "datasette", "recover", "verify", "power", "doctor")
 
 
 @pytest.mark.parametrize("arguments", [(), *((name,) for name in COMMANDS)])

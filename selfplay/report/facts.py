@@ -128,6 +128,8 @@ class Facts:
     host: tuple[tuple[str, str], ...]
     turns: tuple[Turn, ...]
     problems: int
+    sources: tuple[str, ...]
+    """Where the problems come from, sorted."""
     dropped: tuple[Problem, ...]
     fates: tuple[Fate, ...]
     rules: tuple[RuleTotal, ...]
@@ -201,6 +203,7 @@ def read(store: Store) -> Facts:
         host=_items(run.host),
         turns=turns,
         problems=len(problems),
+        sources=tuple(sorted({problem.source for problem in problems})),
         dropped=tuple(problem for problem in problems if problem.dropped is not None),
         fates=tuple(_fate(store, kind) for kind in ("code", "test")),
         rules=rule_totals([row for turn in turns for row in turn.reliability], settings.select.rule),

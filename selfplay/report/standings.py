@@ -173,7 +173,7 @@ def _view(
         standings=tuple(standings.values()),
         curve=tuple(curve),
         contests=tuple(contests),
-        gain=_gain(standings.get(base), standings.get(champion)) if champion else None,
+        gain=gain_over(standings.get(base), standings.get(champion)) if champion else None,
     )
 
 
@@ -224,7 +224,8 @@ def _contest(
     )
 
 
-def _gain(base: Standing | None, champion: Standing | None) -> Gain | None:
+def gain_over(base: Standing | None, champion: Standing | None) -> Gain | None:
+    """Return what one set of weights gained over another; None where no task has an outcome of both."""
     if base is None or champion is None:
         return None
     differences = [
