@@ -18,6 +18,12 @@ app = typer.Typer(
 )
 
 RunName = Annotated[str, typer.Option("--run", help="Name of the run; its folder is RUNS_DIR/NAME.")]
+AdapterName = Annotated[
+    str | None,
+    typer.Option(
+        "--adapter", help="An adapter's id or the beginning of one, or its round (round-3 or 3); default: the champion."
+    ),
+]
 RunsDir = Annotated[Path, typer.Option("--runs-dir", envvar="SELFPLAY_RUNS_DIR", help="Folder that holds the runs.")]
 
 
@@ -173,10 +179,7 @@ def try_(
     problem: Annotated[
         str | None, typer.Option(metavar="ENTRY_POINT", help="Ask a problem of the run, and test the answers.")
     ] = None,
-    adapter: Annotated[
-        str | None,
-        typer.Option(metavar="ID", help="Adapter of the run, by id or its beginning; default: the champion."),
-    ] = None,
+    adapter: AdapterName = None,
     max_tokens: Annotated[
         int | None, typer.Option(min=1, help="Longest answer; default: the run's generate.code_max_tokens.")
     ] = None,
@@ -229,10 +232,7 @@ def pairs(
 def export(
     to: Annotated[Path, typer.Option(help="Folder to make.")],
     run: RunName = "default",
-    adapter: Annotated[
-        str | None,
-        typer.Option(help="An adapter's id or the beginning of one, or its round (round-3 or 3); default: champion."),
-    ] = None,
+    adapter: AdapterName = None,
     merged: Annotated[bool, typer.Option("--merged", help="The whole model instead, adapter merged in.")] = False,
     gguf: Annotated[bool, typer.Option("--gguf", help="The whole model as a GGUF file, for llama.cpp.")] = False,
     runs_dir: RunsDir = Path("runs"),

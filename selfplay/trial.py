@@ -22,15 +22,15 @@ from rich.console import Console
 
 from sandbox import Sandbox
 from selfplay import config, prompts, session, startup
+from selfplay.choice import checked_folder, choose
 from selfplay.commands import OK, find_base, guarded, stored
 from selfplay.config import Config
 from selfplay.engines import Weights
-from selfplay.errors import DiskFailed, HostError, UserError
+from selfplay.errors import HostError, UserError
 from selfplay.generate import Completion, Request, VllmGenerator
 from selfplay.models import ModelFiles
 from selfplay.room import MARGIN_BYTES, free_bytes, serves_merged, size, weights_bytes
 from selfplay.session import Session, run_folder
-from selfplay.train import adapter_sha256
 from selfplay.watch import owner
 from state.records import Adapter, Problem, Promotion, Round, Run
 from state.store import Store
@@ -52,7 +52,7 @@ class Wanted:
     problem: str | None = None
     """Entry point or id of a problem of the run."""
     adapter: str | None = None
-    """Id, or its beginning; None is the champion."""
+    """As `choice.choose` takes it; None is the champion."""
     max_tokens: int | None = None
     """None is the run's `generate.code_max_tokens`."""
     temperature: float = 0.0
@@ -141,7 +141,7 @@ def _try(name: str, runs_dir: Path, wanted: Wanted, find_model: FindModel, serve
         run = store.all(Run)[0]
         settings = config.from_json(run.config)
         question = _question(store, settings, wanted.problem, text)
-        adapter = _adapter(store, folder, wanted.adapter)
+        adapter = _adapter(store, name, folder, wanted.adapter)
         box = None
         if question.problem is not None and question.problem.reference_tests:
             box = startup.open_sandbox(settings, stack)
@@ -209,32 +209,17 @@ def _question(store: Store, settings: Config, wanted: str | None, text: str) -> 
     return Question(title=f"{problem.entry_point}: {problem.prompt}", messages=messages, problem=problem)
 
 
-def _adapter(store: Store, folder: Path, wanted: str | None) -> Adapter | None:
+def _adapter(store: Store, run: str, folder: Path, wanted: str | None) -> Adapter | None:
     """Return the adapter that is compared with the base model; None where the base model leads.
 
     Raises:
         UserError: There is none like the one asked for.
         DiskFailed: Its files are not what was trained.
     """
-    kept = [adapter for adapter in store.all(Adapter) if adapter.path is not None]
-    if wanted is None:
-        promoted = store.all(Promotion, promoted=True)
-        if not promoted:
-            return None
-        wanted = str(promoted[-1].candidate_id)
-    found = [adapter for adapter in kept if adapter.id.startswith(wanted)]
-    if len(found) != 1:
-        known = ", ".join(f"{adapter.id} ({_round(store, adapter)})" for adapter in kept)
-        raise UserError(
-            f"{len(found) or 'no'} adapters of the run that are still on disk begin with {wanted!r}; "
-            + (f"there are {known}" if known else "there is none")
-        )
-    (adapter,) = found
-    if adapter_sha256(folder / str(adapter.path)) != adapter.sha256:
-        raise DiskFailed(
-            f"adapter {folder / str(adapter.path)} is not what was trained (its sha256 is not that of its row "
-            f"{adapter.id}); put the folder back from a copy"
-        )
+    if wanted is None and not store.all(Promotion, promoted=True):
+        return None
+    adapter = choose(store, run, wanted)
+    checked_folder(folder, adapter)
     return adapter
 
 

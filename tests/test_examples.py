@@ -25,23 +25,29 @@ from typer.testing import CliRunner
 
 import run_loop
 from sandbox import Limits, Sandbox
-from selfplay import config, models, startup
+from selfplay import config, models, startup, trial
 from selfplay.machine import gpus
 from selfplay.models import ModelFiles
 from state.records import Run
 from tests import scripted_loop
 from tests.documents import PAGES, ROOT, Block, blocks
+from tests.export.runs import readable_adapters
 from tests.script import BASE
+from tests.test_trial import Scripted
 
 HEADS = re.compile(
     r"(?:\$ |nohup |[A-Z_]+=\S+ )*"
-    r"(?:python3?|pip|uv|uvx|make|pytest|source|git|ollama|vllm|llama-\S+|curl|docker|sqlite3|cd|cp|\.venv/bin/\S+) "
+    r"(?:python3?|pip|uv|uvx|make|pytest|source|git|ollama|vllm|llama-\S+|hf|sha256sum|curl|docker|sqlite3|cd|cp"
+    r"|\.venv/bin/\S+) "
 )
 """What a line of a command begins with."""
 NOT_RUN = {
     "source .venv/bin/activate": "changes the shell it is typed into",
     "uvx datasette": "fetches datasette; printed by the command `datasette`, which is run",
-    ".venv/bin/vllm serve": "serves until it is stopped, on a GPU",
+    "vllm serve": "serves until it is stopped, on a GPU",
+    "llama-server": "serves until it is stopped; a program of others",
+    "ollama create": "a program of others",
+    "hf upload": "writes to a hub",
     "pytest ": "a test of its own; its file must exist",
     "uv pip install ": "changes the environment that the tests run in",
     ".venv/bin/tensorboard --logdir": "serves until it is stopped; what it shows is read back in test_track.py",
@@ -72,6 +78,7 @@ SMALL = {
     "benchmark": {"limit": 6},
     "select": {"min_passed": 1, "min_agree": 1, "max_similarity": 1.0},
     "train": {"min_pairs": 1},
+    "gate": {"alpha": 0.9},
     "sandbox": {"workers": 2},
 }
 
@@ -123,7 +130,6 @@ def small(settings: config.Config) -> config.Config:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder in which the examples are typed; nothing but the model is another one than a user's."""
     folder = tmp_path_factory.mktemp("world")
-    scripted_loop.write_model(folder / "my-model")
     own = (ROOT / "selfplay" / "tasks" / "basics.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)[:8]
     (folder / "mine.jsonl").write_text("".join(own))
     (folder / "code.py").write_text("def add(a, b):\n    return a + b\n")
@@ -137,11 +143,19 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     def script(_name: str, *_args: object, **_kwargs: object) -> ModelFiles:
         return ModelFiles(folder=folder / "my-model", sha256=BASE, source="script", licence=None)
 
+    model = Scripted(folder / "my-model")
+    really = trial.try_prompt
+
+    def tried(name: str, runs_dir: Path, wanted: trial.Wanted) -> int:
+        serve = model.problems if wanted.problem else model.echo
+        return really(name, runs_dir, wanted, find_model=model.find_model, serve=serve)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(startup, "resolve_config", resolve_small)
         patch.setattr(startup, "real_tools", scripted_loop.scripted_tools(0.0))
         patch.setattr(models, "resolve", script)
+        patch.setattr(trial, "try_prompt", tried)
         yield folder
 
 
@@ -150,6 +164,7 @@ def kept(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Runs as the examples before have left them, each with one round."""
     for name, options in RUNS.items():
         play(f"python run_loop.py {options} --run {name}")
+        readable_adapters(world / "runs", name)
     folder = tmp_path_factory.mktemp("kept") / "runs"
     (world / "runs").rename(folder)
     return folder
@@ -187,12 +202,12 @@ def type_(line: str, world: Path, kept: Path) -> None:
     shutil.rmtree(world / "runs", ignore_errors=True)
     for name in before(words):
         shutil.copytree(kept / name, world / "runs" / name)
+    shutil.rmtree(world / "first-adapter", ignore_errors=True)
     if "run_loop.py" in words:
-        if "mbpp" in line and not os.environ.get("SELFPLAY_DATA_DIR"):
-            pytest.skip("its benchmark file would be fetched; set SELFPLAY_DATA_DIR")
-        for made in ("DIR", *(word for previous, word in pairwise(words) if previous == "--out")):
-            shutil.rmtree(world / made, ignore_errors=True)
-        play(line)
+        type_to_the_loop(line, words, world)
+    elif words[0] == "sha256sum":
+        play("python run_loop.py export --run first --adapter round-1 --to first-adapter")
+        run(words, world)
     elif words[0] == "make":
         run(["make", "-n", *words[1:]], ROOT)
     elif words[0].endswith("sqlite-utils"):
@@ -203,6 +218,17 @@ def type_(line: str, world: Path, kept: Path) -> None:
         has_options(words[2], [word.strip("[]") for word in words[3:] if word.strip("[").startswith("--")])
     else:
         pytest.fail(f"nobody has told this test how to run it: {line}")
+
+
+def type_to_the_loop(line: str, words: list[str], world: Path) -> None:
+    """Run one command of run_loop.py, unless this machine lacks what it takes."""
+    if {"--merged", "--gguf"} & set(words):
+        pytest.skip("merges real weights, as tests/export/test_exported_models.py does")
+    if "mbpp" in line and not os.environ.get("SELFPLAY_DATA_DIR"):
+        pytest.skip("its benchmark file would be fetched; set SELFPLAY_DATA_DIR")
+    for made in ("DIR", *(word for previous, word in pairwise(words) if previous in {"--out", "--to"})):
+        shutil.rmtree(world / made, ignore_errors=True)
+    play(line)
 
 
 def run(command: list[str], folder: Path) -> None:

@@ -236,7 +236,7 @@ def command(runs: Path, *arguments: str, stdin: str | None = None) -> tuple[int,
         (("  ",), "the prompt is empty"),
         (("-",), "the prompt is empty"),
         (("--problem", "nothing_like_it"), "no problem of the run has the entry point 'nothing_like_it'; there are "),
-        (("tea", "--adapter", "zz"), "no adapters of the run that are still on disk begin with 'zz'; there are "),
+        (("tea", "--adapter", "zz"), "no adapter 'zz' that was trained; there are: round-1 ("),
     ],
 )
 def test_a_mistake_is_told_before_anything_is_started(promoted: Path, arguments: tuple[str, ...], said: str) -> None:
@@ -272,7 +272,7 @@ def test_a_damaged_adapter_is_no_candidate_for_anything(
     (promoted / "a" / "adapters" / "round-0001" / "adapter_config.json").write_text("{}")
     code = try_prompt("a", promoted, Wanted(prompt="tea"), find_model=model.find_model, serve=model.echo)
     assert code == 3
-    assert "is not what was trained" in " ".join(capsys.readouterr().err.split())
+    assert "has changed since it was trained" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_model_that_cannot_be_served_ends_with_3_and_leaves_nothing(

@@ -20,12 +20,12 @@ from rich.console import Console
 from rich.text import Text
 
 from selfplay import config, models
+from selfplay.choice import checked_folder, choose
 from selfplay.commands import OK, find_base, guarded, stored
 from selfplay.download import file_sha256
 from selfplay.errors import UserError
 from selfplay.export import base
 from selfplay.export.base import Base
-from selfplay.export.choice import checked_folder, choose
 from selfplay.new_folder import vacant, whole
 from selfplay.session import run_folder
 from selfplay.train import ADAPTER_FILES

@@ -12,11 +12,11 @@ from state.records import Adapter, Round
 from state.store import Store
 
 
-def readable_adapters(runs: Path) -> None:
-    """Give the adapters of run `a`, which are text in the script's play, a config that can be read."""
-    with Store.open(runs / "a" / "run.db") as store:
+def readable_adapters(runs: Path, name: str = "a") -> None:
+    """Give the adapters of a run, which are text in the script's play, a config that can be read."""
+    with Store.open(runs / name / "run.db") as store:
         for adapter in store.all(Adapter):
-            folder = runs / "a" / str(adapter.path)
+            folder = runs / name / str(adapter.path)
             settings = {"peft_type": "LORA", "base_model_name_or_path": "script", "r": 8}
             (folder / "adapter_config.json").write_text(json.dumps(settings))
             store.replace(dataclasses.replace(adapter, sha256=adapter_sha256(folder)))

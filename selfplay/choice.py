@@ -32,8 +32,8 @@ def choose(store: Store, run: str, wanted: str | None) -> Adapter:
         promoted = store.all(Promotion, promoted=True)
         if not promoted:
             raise UserError(
-                f"run {run!r}: the base model leads, as no candidate was promoted, so there is no champion's adapter "
-                f"to export. A candidate is exported with --adapter; {there_are}"
+                f"run {run!r}: the base model leads, as no candidate was promoted, so there is no champion's adapter. "
+                f"A candidate is named with --adapter; {there_are}"
             )
         wanted = str(promoted[-1].candidate_id)
     asked = _ROUND.fullmatch(wanted)
@@ -54,7 +54,7 @@ def choose(store: Store, run: str, wanted: str | None) -> Adapter:
 
 
 def _named(store: Store, adapters: list[Adapter]) -> str:
-    """Return a sentence's end that names the adapters that can be exported, with what became of them."""
+    """Return a sentence's end that names the adapters that have files, with what became of them."""
     turns = {turn.id: turn for turn in store.all(Round)}
     kept = [
         f"round-{turns[adapter.round_id].number} ({adapter.id}, {turns[adapter.round_id].outcome or 'not decided'})"
@@ -74,6 +74,6 @@ def checked_folder(run_folder: Path, adapter: Adapter) -> Path:
     if adapter_sha256(folder) != adapter.sha256:
         raise DiskFailed(
             f"adapter {folder} has changed since it was trained (its sha256 is not that of the database); put the "
-            "folder back from a copy, or export another one with --adapter"
+            "folder back from a copy, or name another adapter with --adapter"
         )
     return folder
