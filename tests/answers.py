@@ -2,13 +2,15 @@
 
     python -m tests.answers [[FORM, FOLDER, DTYPE, ADAPTER or null], ...]
 
-FORM is "model" (a folder of safetensors, with the adapter on top of it if one is named) or "gguf" (the one GGUF file in
-the folder). Prints JSON, a list for each job: the ids of the tokens that follow each of PROMPTS.
+FORM is "model" (a folder of safetensors, with the adapter on top of it if one is named), "gguf" (the one GGUF file in
+the folder) or "vllm" (a folder of safetensors, served by vLLM). The last line printed is JSON, a list for each job: the
+ids of the tokens that follow each of PROMPTS.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -37,10 +39,24 @@ def load(form: str, folder: Path, dtype: str, adapter: str | None) -> tuple[Any,
     return model, AutoTokenizer.from_pretrained(**source)
 
 
+def answers_of_vllm(folder: Path, dtype: str) -> list[list[int]]:
+    """Return the tokens that follow each prompt in vLLM, in this process."""
+    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
+    from vllm import LLM, SamplingParams
+
+    sizes: dict[str, Any] = {"max_model_len": 512, "max_num_seqs": 1, "kv_cache_memory_bytes": 2**28}
+    engine = LLM(model=str(folder), dtype=dtype, enforce_eager=True, **sizes)
+    greedy = SamplingParams(temperature=0.0, max_tokens=TOKENS)
+    chats = [[{"role": "user", "content": prompt}] for prompt in PROMPTS]
+    return [list(engine.chat([chat], greedy, use_tqdm=False)[0].outputs[0].token_ids) for chat in chats]
+
+
 def answers(form: str, folder: Path, dtype: str, adapter: str | None = None) -> list[list[int]]:
     """Return the tokens that follow each prompt, one prompt at a time."""
     import torch
 
+    if form == "vllm":
+        return answers_of_vllm(folder, dtype)
     model, tokenizer = load(form, folder, dtype, adapter)
     found = []
     for prompt in PROMPTS:

@@ -2,7 +2,8 @@
 
 Merging sums base and adapter in float32 and stores bfloat16. What must be equal, in one dtype: the merged folder and
 the GGUF file, which hold the same bits. In float32 the adapter on top of its base is equal as well here; in bfloat16 it
-need not be (measured: it differs, as the adapter's share is then rounded apart from the base's).
+need not be (measured: it differs, as the adapter's share is then rounded apart from the base's). vLLM sums in another
+order; in float32 that changes no token here, in bfloat16, the engine's own dtype, it may.
 """
 
 from __future__ import annotations
@@ -17,11 +18,10 @@ from safetensors.numpy import load_file
 
 from selfplay import models
 from selfplay.export.command import export_run
-from selfplay.generate import Request, VllmGenerator
 from selfplay.models import ModelFiles
-from selfplay.sections import Generate, Train
+from selfplay.sections import Train
 from selfplay.train import Example, TrainJob, train
-from tests.answers import PROMPTS, TOKENS
+from tests.answers import TOKENS
 from tests.export.runs import replace_adapter
 
 pytestmark = pytest.mark.e2e
@@ -80,9 +80,16 @@ def answers(exports: Path, base: ModelFiles) -> dict[str, Answers]:
         "merged": ("model", exports / "merged", "float32", None),
         "gguf": ("gguf", exports / "gguf", "float32", None),
     }
-    command = [sys.executable, "-m", "tests.answers", json.dumps(list(jobs.values()), default=str)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=True)
-    return dict(zip(jobs, json.loads(done.stdout), strict=True))
+    return dict(zip(jobs, answered(*jobs.values()), strict=True))
+
+
+def answered(*jobs: tuple[str, Path, str, Path | None]) -> list[Answers]:
+    """Return what tests/answers.py says, a list for each job."""
+    command = [sys.executable, "-m", "tests.answers", json.dumps(jobs, default=str)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr
+    found: list[Answers] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def test_adapter_merged_model_and_gguf_file_give_the_same_tokens(exports: Path, answers: dict[str, Answers]) -> None:
@@ -97,27 +104,8 @@ def test_adapter_merged_model_and_gguf_file_give_the_same_tokens(exports: Path, 
     assert answers["adapter"] == answers["merged"]
 
 
-def test_the_merged_model_answers_alike_in_vllm(exports: Path, answers: dict[str, Answers], tmp_path: Path) -> None:
-    from transformers import AutoTokenizer
-
-    section = Generate(kv_cache_gib=0.25, max_num_seqs=4)
-    requests = [
-        Request(
-            id=str(number), messages=({"role": "user", "content": prompt},), n=1, temperature=0.0, top_p=1.0,
-            max_tokens=TOKENS, seed=0,
-        )
-        for number, prompt in enumerate(PROMPTS)
-    ]  # fmt: skip
-    engine = VllmGenerator(exports / "merged", None, section, 512, tmp_path / "generate.log", tmp_path)
-    try:
-        texts = {answer.request_id: answer.completions[0].text for answer in engine.generate(requests)}
-    finally:
-        engine.close()
-    tokenizer = AutoTokenizer.from_pretrained(exports / "merged")
-    wanted = [tokenizer.decode(ids, skip_special_tokens=True) for ids in answers["merged"]]
-    same = [texts[str(number)] == text for number, text in enumerate(wanted)]
-    # The engine computes in bfloat16: near ties fall otherwise, in it as in transformers with that dtype.
-    assert sum(same) >= 2, (texts, wanted)
+def test_the_merged_model_gives_the_same_tokens_in_vllm(exports: Path, answers: dict[str, Answers]) -> None:
+    assert answered(("vllm", exports / "merged", "float32", None)) == [answers["merged"]]
 
 
 def test_each_kind_lies_in_a_folder_of_its_own_with_a_card(exports: Path) -> None:
