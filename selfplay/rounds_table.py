@@ -108,7 +108,7 @@ def _rows(turn: RoundOverview) -> Iterator[dict[str, Text]]:
     first = {
         "round": Text(str(turn.number)),
         "decision": Text(decision, style=_STYLE.get(decision, "cyan")),
-        "pairs": Text(f"{turn.pairs} of {turn.judged}" if turn.judged else _NONE),
+        "pairs": Text(f"{turn.pairs} of {turn.judged}" if turn.selected else _NONE),
         "true pairs": Text(f"{turn.good} of {turn.measured}" if turn.measured else _NONE),
         "loss": Text(f"{turn.loss:.3f}" if turn.loss is not None else _NONE),
         "codes": Text(str(turn.codes)),

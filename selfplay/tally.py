@@ -117,12 +117,13 @@ class Watcher:
         if key != self._scores[0]:
             section, decoded = self.config.benchmark, decoding(self.config.benchmark)
             named = [(name, "gate") for name in section.gate] + [(name, "audit") for name in section.audit]
-            left_out = {name: missing for name, (_, missing) in self.store.left_out().items()}
+            scorable = self.store.left_out()
             found = []
             for name, role in named:
                 scores = self.store.scores(weights, name, decoded)
                 tasks = len({score.task_id for score in scores})
-                if tasks:
+                expected, left_out = scorable.get(name, (0, 0))
+                if tasks and tasks >= expected:  # the first tasks alone would tell another rate
                     share = sum(score.passed for score in scores) / len(scores)
                     found.append(
                         ChampionScore(
@@ -130,7 +131,7 @@ class Watcher:
                             passed_frac=share,
                             tasks=tasks,
                             interval=wilson_interval(share * tasks, tasks),
-                            left_out=left_out.get(name, 0),
+                            left_out=left_out,
                             role=role,
                         )
                     )

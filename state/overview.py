@@ -39,6 +39,8 @@ class RoundOverview:
     """Code samples that count: parsed, and no duplicate."""
     tests: int
     executions: int
+    selected: bool
+    """Selection is done: `pairs` are all that there will be."""
     pairs: int
     measured: int | None
     """Pairs of the trained rule whose truth is known; None before selection."""
@@ -94,6 +96,7 @@ def of_round(  # noqa: PLR0913  (one call site; every part of a round)
         codes=codes,
         tests=tests,
         executions=executions,
+        selected=any(stage.name == "select" for stage in stages),
         pairs=sum(rules.values()),
         measured=sum(row.measured for row in trained) if trained else None,
         good=sum(row.good for row in trained) if trained else None,

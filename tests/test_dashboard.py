@@ -44,15 +44,15 @@ def comparison(name: str = "humaneval", *, role: str = "gate") -> Comparison:
 
 def turn(number: int, outcome: str | None = "kept", *compared: Comparison) -> RoundOverview:
     return RoundOverview(
-        number=number, outcome=outcome, judged=32, codes=201, tests=240, executions=3402, pairs=14, measured=9, good=5,
-        inverted=1, loss=0.6123, comparisons=compared or (comparison(),), reason=f"reason of round {number}",
-        wall_s=1834.2,
+        number=number, outcome=outcome, judged=32, codes=201, tests=240, executions=3402, selected=True, pairs=14,
+        measured=9, good=5, inverted=1, loss=0.6123, comparisons=compared or (comparison(),),
+        reason=f"reason of round {number}", wall_s=1834.2,
     )  # fmt: skip
 
 
 OPEN = RoundOverview(
-    number=9, outcome=None, judged=18, codes=90, tests=80, executions=700, pairs=0, measured=None, good=None,
-    inverted=None, loss=None, comparisons=(), reason=None, wall_s=0.0,
+    number=9, outcome=None, judged=18, codes=90, tests=80, executions=700, selected=False, pairs=0,
+    measured=None, good=None, inverted=None, loss=None, comparisons=(), reason=None, wall_s=0.0,
 )  # fmt: skip
 
 USAGE = Usage(cpu_cores=1.87, cores=2, memory_bytes=5 * GIB, total_bytes=16 * GIB, processes=9)
@@ -147,7 +147,7 @@ def test_a_finished_round_shows_pairs_truth_loss_scores_and_interval() -> None:
 
 
 def test_what_is_not_known_is_a_dash_and_never_a_zero() -> None:
-    assert re.sub(r" +", " ", line_with("open", picture(render(SNAPSHOT)))) == " 9 open 0 of 18 - - - - -"
+    assert re.sub(r" +", " ", line_with("open", picture(render(SNAPSHOT)))) == " 9 open - - - - - -"
     unmeasured = dataclasses.replace(turn(1), measured=0, good=0)
     assert line_with("kept", picture(render(change(overviews=(unmeasured,))))).split()[5] == "-"
 
@@ -336,6 +336,13 @@ def test_one_of_a_thing_is_told_in_the_singular(stage: StageLine, told: str) -> 
 def test_a_single_loss_is_no_curve() -> None:
     stage = StageLine(name="train", state="running", done=1, unit="steps", losses=(0.7,))
     assert line_with("train", picture(render(change(stages=(stage,), judged=None)))).endswith("loss 0.700")
+
+
+def test_how_many_pairs_there_are_is_told_once_they_are_chosen() -> None:
+    judged = picture(render(change(overviews=(OPEN,))), height=40)
+    assert re.search(r"9 open +- ", line_with("9 open", judged))
+    chosen = dataclasses.replace(OPEN, selected=True)
+    assert "0 of 18" in line_with("9 open", picture(render(change(overviews=(chosen,))), height=40))
 
 
 def test_no_markup_and_no_control_character_of_a_log_line_reaches_the_terminal() -> None:
