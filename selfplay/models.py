@@ -34,6 +34,8 @@ from selfplay.worker import Worker
 from selfplay.worker_death import WorkerDied
 
 TABLE = Path(__file__).with_name("models.toml")
+CONVERSION = 2
+"""Of local GGUF files: raised when one becomes another folder than before; folders made earlier are left alone."""
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -56,6 +58,8 @@ class Gguf:
     bytes: int
     sha256: str
     wheels: tuple[Wheel, ...]
+    conversion: int = 1
+    """Raised when this file becomes another folder than before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +77,7 @@ def named_models() -> Mapping[str, NamedModel]:
     """Return models.toml, parsed."""
 
     def gguf(row: Json) -> Gguf:
-        return Gguf(bytes=row["bytes"], sha256=row["sha256"], wheels=tuple(Wheel(**wheel) for wheel in row["wheels"]))
+        return Gguf(**{**row, "wheels": tuple(Wheel(**wheel) for wheel in row["wheels"])})
 
     return {
         name: NamedModel(
@@ -181,7 +185,10 @@ def _unknown(name: str, table: Mapping[str, NamedModel]) -> UserError:
 
 
 def _slug(name: str, model: NamedModel) -> str:
-    return f"{name}-{model.gguf.sha256[:12]}" if model.gguf else name
+    if model.gguf is None:
+        return name
+    again = f"-{model.gguf.conversion}" if model.gguf.conversion > 1 else ""
+    return f"{name}-{model.gguf.sha256[:12]}{again}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +293,7 @@ def _local_gguf(store: _Store, path: Path) -> ModelFiles:
         if stream.read(4) != b"GGUF":
             raise UserError(f"{path}: not a GGUF file (it does not begin with the letters GGUF)")
     stem = re.sub(r"[^\w.-]", "_", path.stem)
-    slug = f"{stem}-{file_sha256(path)[:12]}"
+    slug = f"{stem}-{file_sha256(path)[:12]}-{CONVERSION}"
     folder = store.home / "models" / slug
     with store.lock(slug):
         if not folder.exists():

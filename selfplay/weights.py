@@ -53,7 +53,23 @@ def read_gguf(path: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     model = AutoModelForCausalLM.from_pretrained(
         **source, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
     )
+    cut_as_trained(tokenizer, path)
     return model, tokenizer
+
+
+def cut_as_trained(tokenizer: PreTrainedTokenizerBase, gguf: Path) -> None:
+    """Have the tokenizer cut text into words as its model was trained to.
+
+    A GGUF file names the way in `tokenizer.ggml.pre`; transformers 5.19 does not read it for models of class llama, and
+    takes the way of GPT-2. "smollm" (llama.cpp, llama-vocab.cpp) takes digits one by one before that.
+    """
+    from gguf import GGUFReader
+    from tokenizers import pre_tokenizers
+
+    named = GGUFReader(gguf).fields.get("tokenizer.ggml.pre")
+    if named is not None and named.contents() == "smollm":
+        steps = [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+        tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(steps)
 
 
 def write(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, out: Path) -> None:

@@ -15,6 +15,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from selfplay.weights import cut_as_trained
+
 PROMPTS = (
     "Write a Python function that returns the sum of two numbers.",
     "Return the length of the text s. The function starts with `def length(s: str) -> int:`.",
@@ -36,7 +38,10 @@ def load(form: str, folder: Path, dtype: str, adapter: str | None) -> tuple[Any,
     model = AutoModelForCausalLM.from_pretrained(**source, dtype=dtype)
     if adapter is not None:
         model = PeftModel.from_pretrained(model, adapter)
-    return model, AutoTokenizer.from_pretrained(**source)
+    tokenizer = AutoTokenizer.from_pretrained(**source)
+    if form == "gguf":
+        cut_as_trained(tokenizer, folder / file.name)  # llama.cpp does it by itself
+    return model, tokenizer
 
 
 def answers_of_vllm(folder: Path, dtype: str) -> list[list[int]]:

@@ -107,7 +107,7 @@ def read_bfloat16(path: Path) -> dict[str, np.ndarray]:
     return found
 
 
-def write_gguf(path: Path, *, template: str | None = TEMPLATE) -> Path:
+def write_gguf(path: Path, *, template: str | None = TEMPLATE, words: str = "default") -> Path:
     """Write the same kind of model as a float32 GGUF file."""
     import gguf
 
@@ -123,7 +123,7 @@ def write_gguf(path: Path, *, template: str | None = TEMPLATE) -> Path:
     writer.add_rope_freq_base(10000.0)
     writer.add_vocab_size(len(tokens))
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("default")
+    writer.add_tokenizer_pre(words)
     writer.add_token_list(tokens)
     writer.add_token_types([3 if token in SPECIAL else 1 for token in tokens])
     writer.add_token_merges(["a b"])
@@ -385,6 +385,17 @@ def test_a_gguf_that_is_cut_short_is_the_users_mistake(tmp_path: Path) -> None:
         resolve(str(path), cache=tmp_path / "cache")
     assert "\n" not in str(caught.value)
     assert not any((tmp_path / "cache" / "models").glob("*/"))
+
+
+@pytest.mark.parametrize(
+    ("words", "cut"),
+    [("default", ["x", "Ġ=", "Ġ22", "Ċ", "Ġ7"]), ("smollm", ["x", "Ġ=", "Ġ", "2", "2", "ĊĠ", "7"])],
+)
+def test_a_converted_model_reads_digits_as_it_was_trained_to(tmp_path: Path, words: str, cut: list[str]) -> None:
+    path = write_gguf(tmp_path / "tiny.gguf", words=words)
+    folder = resolve(str(path), cache=tmp_path / "cache").folder
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    assert [piece for piece, _ in tokenizer.pre_tokenizer.pre_tokenize_str("x = 22\n 7")] == cut
 
 
 def test_a_gguf_without_a_chat_template_is_refused(tmp_path: Path) -> None:
