@@ -201,15 +201,27 @@ def _champion(snapshot: Snapshot, width: int) -> Text:
 
 
 def champion_rates(snapshot: Snapshot) -> list[float]:
-    """Return pass@1 of the champions on the first gate benchmark: one a decided round, and the one that leads now."""
-    rates = [
-        comparison.champion_frac
-        for turn in snapshot.overviews
-        for comparison in [each for each in turn.comparisons if each.role == "gate"][:1]
-        if comparison.champion_frac is not None
-    ]
-    now = [score.passed_frac for score in snapshot.champion_scores if score.role == "gate"][:1]
-    return rates + now
+    """Return pass@1 on the first gate benchmark of the champion of each decided round, and of the one that leads now.
+
+    A champion has one rate, on all tasks; a decision about a candidate that was cut short tells another, on fewer.
+    """
+    reign, reigns, rates = 0, list[int](), dict[int, float]()
+    for turn in snapshot.overviews:
+        if turn.outcome is None:
+            continue
+        reigns.append(reign)
+        compared = next((each for each in turn.comparisons if each.role == "gate"), None)
+        if turn.outcome == "promoted" and compared is not None:  # scored to the end
+            rates |= {
+                number: rate
+                for number, rate in ((reign, compared.champion_frac), (reign + 1, compared.candidate_frac))
+                if rate is not None
+            }
+            reign += 1
+    now = next((score for score in snapshot.champion_scores if score.role == "gate"), None)
+    if now is not None:
+        rates[reign] = now.passed_frac
+    return [rates[number] for number in [*reigns, reign] if number in rates]
 
 
 def _pairs(snapshot: Snapshot, width: int) -> Text:

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from selfplay import gate
-from selfplay.dashboard import Dashboard, render
+from selfplay.dashboard import Dashboard, champion_rates, render
 from selfplay.resources import GpuUsage, Usage
 from selfplay.rounds_table import clean, duration, percent
 from selfplay.snapshot import ChampionScore, JudgedProblem, Snapshot, StageLine, run_left_s
@@ -173,7 +173,7 @@ def test_several_gate_benchmarks_get_a_row_and_a_name_each() -> None:
 def test_the_champion_line_names_scores_and_marks_the_audit() -> None:
     line = line_with("champion  ", picture(render(SNAPSHOT), width=120))
     told = "champion  round 5   humaneval 58.5% of 164 tasks   mbpp 41.0% of 257 tasks (1 left out) (audit)"
-    assert line == f"{told}   ▁▁▁▁▁▁▁▁█"
+    assert line == f"{told}   ▁▁▁▁▁████"
     assert "humaneval 58.5%   mbpp 41.0% (audit)" in line_with("champion  ", picture(render(SNAPSHOT), width=60))
 
 
@@ -181,8 +181,8 @@ def test_the_champion_line_gives_up_tasks_then_the_curve_then_intervals() -> Non
     score = ChampionScore(benchmark="humaneval", passed_frac=0.585, tasks=164, interval=(0.508, 0.658))
     one = change(champion_scores=(score,))
     wanted = {
-        100: "champion  round 5   humaneval 58.5% [50.8, 65.8] of 164 tasks   ▁▁▁▁▁▁▁▁█",
-        60: "champion  round 5   humaneval 58.5% [50.8, 65.8]   ▁▁▁▁▁▁▁▁█",
+        100: "champion  round 5   humaneval 58.5% [50.8, 65.8] of 164 tasks   ▁▁▁▁▁████",
+        60: "champion  round 5   humaneval 58.5% [50.8, 65.8]   ▁▁▁▁▁████",
         50: "champion  round 5   humaneval 58.5% [50.8, 65.8]",
         40: "champion  round 5   humaneval 58.5%",
     }
@@ -297,7 +297,7 @@ def test_a_terminal_without_unicode_gets_plain_ascii() -> None:
     assert text.isascii()
     curves = picture(render(change(judged=JUDGED, champion_scores=SNAPSHOT.champion_scores)), 120, encoding="ascii")
     assert "##-" in curves[2]
-    assert "________#" in "\n".join(curves)
+    assert "_____####" in "\n".join(curves)
     for words in ("+ problems", "> code       ####--------------", ". tests", "na?ve", "-" * 80):
         assert words in text
     assert max(map(len, lines)) <= 80
@@ -343,6 +343,23 @@ def test_how_many_pairs_there_are_is_told_once_they_are_chosen() -> None:
     assert re.search(r"9 open +- ", line_with("9 open", judged))
     chosen = dataclasses.replace(OPEN, selected=True)
     assert "0 of 18" in line_with("9 open", picture(render(change(overviews=(chosen,))), height=40))
+
+
+def scored(champion: float, candidate: float) -> Comparison:
+    return dataclasses.replace(comparison(), champion_frac=champion, candidate_frac=candidate)
+
+
+def test_the_champions_curve_moves_only_when_another_leads() -> None:
+    cut_short = [turn(1, "kept", scored(0.6, 0.5)), turn(2, "kept", scored(0.7, 0.5))]
+    now = SNAPSHOT.champion_scores[:1]
+    base = change(overviews=tuple(cut_short), champion_scores=now)
+    assert champion_rates(base) == [0.585] * 3, "the base model's rate on all tasks, whatever part was compared"
+    promoted = turn(3, "promoted", scored(0.5, 0.55))
+    after = change(overviews=(*cut_short, promoted, turn(4, "kept", scored(0.4, 0.3)), OPEN), champion_scores=now)
+    assert champion_rates(after) == [0.5, 0.5, 0.5, 0.585, 0.585]
+    unscored = dataclasses.replace(after, champion_scores=())
+    assert champion_rates(unscored) == [0.5, 0.5, 0.5, 0.55, 0.55]
+    assert champion_rates(change(overviews=(OPEN,), champion_scores=())) == []
 
 
 def test_no_markup_and_no_control_character_of_a_log_line_reaches_the_terminal() -> None:
