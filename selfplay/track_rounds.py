@@ -33,8 +33,7 @@ INTERVALS = {name: f"{label}_interval" for name, label in SHARES.items()}
 def tell(session: Session) -> None:
     """Write the curves over the finished rounds, if any are wanted; what goes wrong is a warning."""
     curves = track.curves(session.folder, session.config.track)
-    found = points(session.store)
-    if curves is None or not found:
+    if curves is None or not (found := points(session.store)):
         return
     path = session.folder / "logs" / "track.log"
     job = {"curves": curves.to_message(), "points": found}
