@@ -221,8 +221,7 @@ def _notes(a: Truths, b: Truths, same: frozenset[str]) -> tuple[str, ...]:
 
 def _standing(view: BenchmarkView, side: Reading, who: str) -> Standing | None:
     """Return the base model's or the champion's outcomes."""
-    number = side.champion if who == "champion" else 0
-    return next((standing for standing in view.standings if standing.round_number == number), None)
+    return view.of_round(side.champion if who == "champion" else 0)
 
 
 def _versus(a: Standing | None, b: Standing | None, same: frozenset[str], samples: int) -> Versus | None:

@@ -84,7 +84,7 @@ class Card:
     def measured(self) -> tuple[Measured, ...]:
         """Every benchmark of the run that has scores."""
         return tuple(
-            Measured(view=view, base=_of_round(view, 0), own=_of_round(view, self.turn.number))
+            Measured(view=view, base=view.of_round(0), own=view.of_round(self.turn.number))
             for view in self.facts.benchmarks
         )
 
@@ -108,10 +108,6 @@ class Card:
     def lora_rank(self) -> int:
         """The smallest `--max-lora-rank` of vLLM that is enough."""
         return next(rank for rank in LORA_RANKS if rank >= self.settings.train.lora_rank)
-
-
-def _of_round(view: BenchmarkView, number: int) -> Standing | None:
-    return next((each for each in view.standings if each.round_number == number), None)
 
 
 def plain(_key: str, value: float | None, form: str = "count") -> str:

@@ -109,6 +109,10 @@ class BenchmarkView:
     gain: Gain | None
     """None while the base model leads."""
 
+    def of_round(self, number: int) -> Standing | None:
+        """Return the outcomes of the weights that a round trained, 0 for the base model; None where there are none."""
+        return next((standing for standing in self.standings if standing.round_number == number), None)
+
 
 def benchmark_views(
     store: Store, settings: Config, base: str, rounds: Sequence[Round], champion: str | None
